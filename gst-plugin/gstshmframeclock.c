@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "gstshmframeclock.h"
+
+#include <time.h>
+
+#define SAMPLE_INTERVAL (100 * GST_MSECOND)
+#define JUMP (20 * GST_MSECOND) /* beyond this the clock was set, it did not drift */
+#define SMOOTHING 16
+
+gint64
+gst_shm_frame_clock_monotonic (void)
+{
+  struct timespec now;
+
+  clock_gettime (CLOCK_MONOTONIC, &now);
+  return GST_TIMESPEC_TO_TIME (now);
+}
+
+static gboolean
+is_monotonic (GstClock *clock)
+{
+  GstClockType type;
+
+  /* Network clocks derive from the system clock: only the class itself will do. */
+  if (G_OBJECT_TYPE (clock) != GST_TYPE_SYSTEM_CLOCK)
+    return FALSE;
+  g_object_get (clock, "clock-type", &type, NULL);
+  return type == GST_CLOCK_TYPE_MONOTONIC;
+}
+
+static void
+sample (GstShmFrameClock *self, GstClock *clock)
+{
+  gint64 before = gst_shm_frame_clock_monotonic ();
+  gint64 time = gst_clock_get_time (clock);
+  gint64 after = gst_shm_frame_clock_monotonic ();
+  gint64 offset = before + (after - before) / 2 - time;
+  gint64 change = offset - self->offset_ns;
+
+  if (self->sampled_ns == 0 || ABS (change) > (gint64) JUMP)
+    self->offset_ns = offset;
+  else
+    self->offset_ns += change / SMOOTHING;
+  self->sampled_ns = after;
+}
+
+void
+gst_shm_frame_clock_clear (GstShmFrameClock *self)
+{
+  gst_clear_object (&self->clock);
+  *self = (GstShmFrameClock){ 0 };
+}
+
+gint64
+gst_shm_frame_clock_get_offset (GstShmFrameClock *self, GstClock *clock)
+{
+  if (!clock)
+    return 0;
+  if (self->clock != clock)
+    {
+      gst_shm_frame_clock_clear (self);
+      self->clock = gst_object_ref (clock);
+      if (is_monotonic (clock))
+        self->sampled_ns = -1;
+    }
+  if (self->sampled_ns >= 0
+      && gst_shm_frame_clock_monotonic () - self->sampled_ns >= (gint64) SAMPLE_INTERVAL)
+    sample (self, clock);
+  return self->offset_ns;
+}

@@ -1,0 +1,638 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/**
+ * SECTION:element-shmframesrc
+ * @title: shmframesrc
+ *
+ * Reads the video frames of a pool that a #shmframesink, or any other producer of the shmframe
+ * library, publishes in shared memory. Frames are pushed without a copy, read-only. The source
+ * waits for its producer, and follows it through restarts and changes of format.
+ *
+ * ## Example launch lines
+ * |[
+ * gst-launch-1.0 shmframesrc pool=cam0 ! videoconvert ! autovideosink
+ * gst-launch-1.0 -e shmframesrc pool=cam0 delivery=lossless ! x264enc ! matroskamux ! filesink location=rec.mkv
+ * gst-play-1.0 shmframe://cam0?delivery=latest
+ * ]| The first shows the pool cam0, the second records every frame of it.
+ *
+ * Since: 1.0
+ */
+
+#include "gstshmframeallocator.h"
+#include "gstshmframesrc-private.h"
+#include "gstshmframestats.h"
+
+#include <gst/video/video.h>
+
+GST_DEBUG_CATEGORY (shm_frame_src_debug);
+#define GST_CAT_DEFAULT shm_frame_src_debug
+
+#define URI_PROTOCOL "shmframe"
+
+enum
+{
+  PROP_0,
+  PROP_POOL,
+  PROP_STATS,
+  PROP_DELIVERY,
+  PROP_MAX_LAG,
+  PROP_LEASES,
+  PROP_WAIT,
+  PROP_ON_PRODUCER_EOS,
+  PROP_ON_PRODUCER_LOST,
+  PROP_TIMEOUT,
+  PROP_OFFSET_TO_ZERO,
+};
+
+static GstStaticPadTemplate src_template = GST_STATIC_PAD_TEMPLATE (
+    "src", GST_PAD_SRC, GST_PAD_ALWAYS,
+    GST_STATIC_CAPS (GST_VIDEO_CAPS_MAKE (
+        GST_VIDEO_FORMATS_ALL) "; image/jpeg; video/x-h264, "
+                               "stream-format = (string) byte-stream, alignment = (string) au"));
+
+static void uri_handler_init (gpointer interface, gpointer data);
+
+G_DEFINE_TYPE_WITH_CODE (GstShmFrameSrc, gst_shm_frame_src, GST_TYPE_PUSH_SRC,
+                         G_IMPLEMENT_INTERFACE (GST_TYPE_URI_HANDLER, uri_handler_init)
+                             GST_DEBUG_CATEGORY_INIT (shm_frame_src_debug, "shmframesrc", 0,
+                                                      "shmframe source"))
+GST_ELEMENT_REGISTER_DEFINE (shmframesrc, "shmframesrc", GST_RANK_PRIMARY, GST_TYPE_SHM_FRAME_SRC)
+
+#define GST_TYPE_SHM_FRAME_SRC_ON_EOS (on_eos_get_type ())
+static GType
+on_eos_get_type (void)
+{
+  static const GEnumValue values[] = {
+    { GST_SHM_FRAME_SRC_ON_EOS_EOS, "End the stream too", "eos" },
+    { GST_SHM_FRAME_SRC_ON_EOS_WAIT, "Wait for the next stream or producer", "wait" },
+    { 0, NULL, NULL },
+  };
+  static gsize type;
+
+  if (g_once_init_enter (&type))
+    g_once_init_leave (&type, g_enum_register_static ("GstShmFrameSrcOnEos", values));
+  return type;
+}
+
+#define GST_TYPE_SHM_FRAME_SRC_ON_LOST (on_lost_get_type ())
+static GType
+on_lost_get_type (void)
+{
+  static const GEnumValue values[] = {
+    { GST_SHM_FRAME_SRC_ON_LOST_WAIT, "Wait for the next producer", "wait" },
+    { GST_SHM_FRAME_SRC_ON_LOST_EOS, "End the stream", "eos" },
+    { GST_SHM_FRAME_SRC_ON_LOST_ERROR, "Post an error", "error" },
+    { 0, NULL, NULL },
+  };
+  static gsize type;
+
+  if (g_once_init_enter (&type))
+    g_once_init_leave (&type, g_enum_register_static ("GstShmFrameSrcOnLost", values));
+  return type;
+}
+
+ShmFrameConsumer *
+gst_shm_frame_src_dup_consumer (GstShmFrameSrc *self)
+{
+  ShmFrameConsumer *consumer;
+
+  g_mutex_lock (&self->lock);
+  consumer = self->consumer ? g_object_ref (self->consumer) : NULL;
+  g_mutex_unlock (&self->lock);
+  return consumer;
+}
+
+static gboolean
+start (GstBaseSrc *base)
+{
+  GstShmFrameSrc *self = GST_SHM_FRAME_SRC (base);
+
+  self->allocator = gst_shm_frame_allocator_new ();
+  self->downstream_has_meta = FALSE;
+  gst_shm_frame_clock_clear (&self->clock);
+  self->attached = self->discont = self->have_zero = FALSE;
+  self->sequence = self->drops = 0;
+  self->shift_ns = self->lease_request_ns = self->drop_message_ns = 0;
+  gst_shm_frame_copies_reset (&self->copies);
+  g_mutex_lock (&self->lock);
+  self->frames = self->early = self->damaged = 0;
+  self->producer_latency_ns = self->frame_duration_ns = 0;
+  self->flushing = FALSE;
+  g_mutex_unlock (&self->lock);
+  return TRUE;
+}
+
+static gboolean
+stop (GstBaseSrc *base)
+{
+  GstShmFrameSrc *self = GST_SHM_FRAME_SRC (base);
+  g_autoptr (ShmFrameConsumer) consumer = NULL;
+
+  g_mutex_lock (&self->lock);
+  consumer = g_steal_pointer (&self->consumer);
+  g_mutex_unlock (&self->lock);
+  /* What downstream still holds stays good. */
+  if (consumer)
+    shmframe_consumer_close (consumer);
+  g_clear_pointer (&self->layout, gst_shm_frame_layout_unref);
+  gst_clear_object (&self->allocator);
+  return TRUE;
+}
+
+static gboolean
+set_flushing (GstShmFrameSrc *self, gboolean flushing)
+{
+  g_mutex_lock (&self->lock);
+  self->flushing = flushing;
+  if (self->consumer)
+    shmframe_consumer_set_flushing (self->consumer, flushing);
+  g_mutex_unlock (&self->lock);
+  return TRUE;
+}
+
+static gboolean
+unlock (GstBaseSrc *base)
+{
+  return set_flushing (GST_SHM_FRAME_SRC (base), TRUE);
+}
+
+static gboolean
+unlock_stop (GstBaseSrc *base)
+{
+  return set_flushing (GST_SHM_FRAME_SRC (base), FALSE);
+}
+
+/* A frame can be pushed when the next one would be due; what the pool keeps may wait. */
+static void
+answer_latency (GstShmFrameSrc *self, GstQuery *query)
+{
+  g_autoptr (ShmFrameConsumer) consumer = gst_shm_frame_src_dup_consumer (self);
+  g_autoptr (GVariant) stats = consumer ? shmframe_consumer_get_stats (consumer) : NULL;
+  guint64 frames = stats ? gst_shm_frame_stats_get (stats, "pool-frames") : 0;
+  GstClockTime min, max = GST_CLOCK_TIME_NONE;
+
+  g_mutex_lock (&self->lock);
+  min = self->producer_latency_ns + self->frame_duration_ns;
+  if (frames > 0 && self->frame_duration_ns > 0)
+    max = MAX (min, frames * self->frame_duration_ns);
+  g_mutex_unlock (&self->lock);
+  GST_DEBUG_OBJECT (self, "latency: min %" GST_TIME_FORMAT ", max %" GST_TIME_FORMAT,
+                    GST_TIME_ARGS (min), GST_TIME_ARGS (max));
+  gst_query_set_latency (query, TRUE, min, max);
+}
+
+static gboolean
+query_source (GstBaseSrc *base, GstQuery *query)
+{
+  if (GST_QUERY_TYPE (query) != GST_QUERY_LATENCY)
+    return GST_BASE_SRC_CLASS (gst_shm_frame_src_parent_class)->query (base, query);
+  answer_latency (GST_SHM_FRAME_SRC (base), query);
+  return TRUE;
+}
+
+static gboolean
+is_seekable (GstBaseSrc *base)
+{
+  return FALSE;
+}
+
+static GstStructure *
+get_stats (GstShmFrameSrc *self)
+{
+  /* The library's name, and ours. */
+  static const struct
+  {
+    const char *from, *to;
+  } names[] = {
+    { "lag", "lag" },
+    { "held", "held" },
+    { "held-max", "held-max" },
+    { "longest-hold-ns", "longest-hold" },
+    { "drops", "drops-lag" },
+    { "skipped", "drops-skipped" },
+    { "revoked", "revoked" },
+    { "refused", "refused" },
+    { "leases", "leases" },
+    { "attached", "attached" },
+    { "attaches", "attaches" },
+    { "losses", "losses" },
+    { "evictions", "evictions" },
+    { "latency-p50-ns", "latency-p50" },
+    { "latency-p99-ns", "latency-p99" },
+    { "latency-max-ns", "latency-max" },
+    { "producer-pid", "producer-pid" },
+  };
+  GstStructure *structure = gst_structure_new_empty ("application/x-shmframesrc-stats");
+  g_autoptr (ShmFrameConsumer) consumer = gst_shm_frame_src_dup_consumer (self);
+  g_autoptr (GVariant) stats = consumer ? shmframe_consumer_get_stats (consumer) : NULL;
+  guint64 drops;
+
+  g_mutex_lock (&self->lock);
+  drops = self->early + self->damaged;
+  gst_structure_set (structure, "frames", G_TYPE_UINT64, self->frames, "drops-early", G_TYPE_UINT64,
+                     self->early, "drops-damaged", G_TYPE_UINT64, self->damaged, NULL);
+  g_mutex_unlock (&self->lock);
+  for (guint i = 0; stats && i < G_N_ELEMENTS (names); i++)
+    gst_structure_set (structure, names[i].to, G_TYPE_UINT64,
+                       gst_shm_frame_stats_get (stats, names[i].from), NULL);
+  if (stats)
+    {
+      const char *program = "";
+
+      drops
+          += gst_shm_frame_stats_get (stats, "drops") + gst_shm_frame_stats_get (stats, "skipped");
+      g_variant_lookup (stats, "producer-program", "&s", &program);
+      gst_structure_set (structure, "producer-program", G_TYPE_STRING, program, NULL);
+    }
+  gst_structure_set (structure, "drops", G_TYPE_UINT64, drops, NULL);
+  gst_shm_frame_copies_to_structure (&self->copies, structure, GST_SHM_FRAME_COPY_STRIDES,
+                                     GST_SHM_FRAME_COPY_QUOTA);
+  return structure;
+}
+
+static void
+set_property (GObject *object, guint id, const GValue *value, GParamSpec *pspec)
+{
+  GstShmFrameSrc *self = GST_SHM_FRAME_SRC (object);
+
+  g_mutex_lock (&self->lock);
+  switch (id)
+    {
+    case PROP_POOL:
+      g_free (self->pool);
+      self->pool = g_value_get_string (value) ? g_value_dup_string (value) : g_strdup ("default");
+      break;
+    case PROP_DELIVERY:
+      self->delivery = g_value_get_enum (value);
+      break;
+    case PROP_MAX_LAG:
+      self->max_lag = g_value_get_int (value);
+      break;
+    case PROP_LEASES:
+      self->leases = g_value_get_uint (value);
+      break;
+    case PROP_WAIT:
+      self->wait = g_value_get_enum (value);
+      break;
+    case PROP_ON_PRODUCER_EOS:
+      self->on_eos = g_value_get_enum (value);
+      break;
+    case PROP_ON_PRODUCER_LOST:
+      self->on_lost = g_value_get_enum (value);
+      break;
+    case PROP_TIMEOUT:
+      self->timeout_ns = g_value_get_int64 (value);
+      break;
+    case PROP_OFFSET_TO_ZERO:
+      self->offset_to_zero = g_value_get_boolean (value);
+      break;
+    default:
+      G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
+      break;
+    }
+  g_mutex_unlock (&self->lock);
+}
+
+static void
+get_property (GObject *object, guint id, GValue *value, GParamSpec *pspec)
+{
+  GstShmFrameSrc *self = GST_SHM_FRAME_SRC (object);
+
+  if (id == PROP_STATS)
+    {
+      g_value_take_boxed (value, get_stats (self));
+      return;
+    }
+  g_mutex_lock (&self->lock);
+  switch (id)
+    {
+    case PROP_POOL:
+      g_value_set_string (value, self->pool);
+      break;
+    case PROP_DELIVERY:
+      g_value_set_enum (value, self->delivery);
+      break;
+    case PROP_MAX_LAG:
+      g_value_set_int (value, self->max_lag);
+      break;
+    case PROP_LEASES:
+      g_value_set_uint (value, self->leases);
+      break;
+    case PROP_WAIT:
+      g_value_set_enum (value, self->wait);
+      break;
+    case PROP_ON_PRODUCER_EOS:
+      g_value_set_enum (value, self->on_eos);
+      break;
+    case PROP_ON_PRODUCER_LOST:
+      g_value_set_enum (value, self->on_lost);
+      break;
+    case PROP_TIMEOUT:
+      g_value_set_int64 (value, self->timeout_ns);
+      break;
+    case PROP_OFFSET_TO_ZERO:
+      g_value_set_boolean (value, self->offset_to_zero);
+      break;
+    default:
+      G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
+      break;
+    }
+  g_mutex_unlock (&self->lock);
+}
+
+static GstURIType
+uri_type (GType type)
+{
+  return GST_URI_SRC;
+}
+
+static const char *const *
+uri_protocols (GType type)
+{
+  static const char *const protocols[] = { URI_PROTOCOL, NULL };
+  return protocols;
+}
+
+/* shmframe://POOL, or shmframe:///path/of/socket. */
+static char *
+uri_get (GstURIHandler *handler)
+{
+  GstShmFrameSrc *self = GST_SHM_FRAME_SRC (handler);
+  g_autofree char *pool = NULL, *escaped = NULL;
+
+  g_mutex_lock (&self->lock);
+  pool = g_strdup (self->pool);
+  g_mutex_unlock (&self->lock);
+  escaped = g_uri_escape_string (pool, G_URI_RESERVED_CHARS_ALLOWED_IN_PATH, TRUE);
+  return g_strconcat (URI_PROTOCOL "://", escaped, NULL);
+}
+
+static gboolean
+set_from_query (GstShmFrameSrc *self, const GstUri *uri, GError **error)
+{
+  static const char *const allowed[]
+      = { "delivery",        "max-lag",          "leases",         "wait", "timeout",
+          "on-producer-eos", "on-producer-lost", "offset-to-zero", NULL };
+  GHashTable *table = gst_uri_get_query_table (uri);
+  GHashTableIter iter;
+  gpointer key, text;
+
+  if (!table)
+    return TRUE;
+  g_hash_table_iter_init (&iter, table);
+  while (g_hash_table_iter_next (&iter, &key, &text))
+    {
+      GParamSpec *pspec = g_object_class_find_property (G_OBJECT_GET_CLASS (self), key);
+      g_auto (GValue) value = G_VALUE_INIT;
+
+      if (pspec && g_strv_contains (allowed, key))
+        g_value_init (&value, pspec->value_type);
+      if (!G_IS_VALUE (&value) || !text || !gst_value_deserialize (&value, text))
+        {
+          g_set_error (error, GST_URI_ERROR, GST_URI_ERROR_BAD_URI,
+                       "Setting the URI: '%s=%s' is not understood; use properties of shmframesrc",
+                       (char *) key, text ? (char *) text : "");
+          g_hash_table_unref (table);
+          return FALSE;
+        }
+      g_object_set_property (G_OBJECT (self), key, &value);
+    }
+  g_hash_table_unref (table);
+  return TRUE;
+}
+
+static gboolean
+uri_set (GstURIHandler *handler, const char *string, GError **error)
+{
+  GstShmFrameSrc *self = GST_SHM_FRAME_SRC (handler);
+  g_autoptr (GstUri) uri = gst_uri_from_string_escaped (string);
+  g_autofree char *path = uri ? gst_uri_get_path (uri) : NULL;
+  const char *host = uri ? gst_uri_get_host (uri) : NULL;
+  const char *pool = host && *host ? host : path;
+
+  if (GST_STATE (self) >= GST_STATE_PAUSED)
+    {
+      g_set_error_literal (error, GST_URI_ERROR, GST_URI_ERROR_BAD_STATE,
+                           "Setting the URI: stop the element first");
+      return FALSE;
+    }
+  if (!pool || !*pool || (host && *host && path && *path && !g_str_equal (path, "/")))
+    {
+      g_set_error (error, GST_URI_ERROR, GST_URI_ERROR_BAD_URI,
+                   "Setting the URI: '%s' is not like shmframe://POOL", string);
+      return FALSE;
+    }
+  if (!set_from_query (self, uri, error))
+    return FALSE;
+  g_object_set (self, "pool", pool, NULL);
+  return TRUE;
+}
+
+static void
+uri_handler_init (gpointer interface, gpointer data)
+{
+  GstURIHandlerInterface *handler = interface;
+
+  handler->get_type = uri_type;
+  handler->get_protocols = uri_protocols;
+  handler->get_uri = uri_get;
+  handler->set_uri = uri_set;
+}
+
+static void
+finalize (GObject *object)
+{
+  GstShmFrameSrc *self = GST_SHM_FRAME_SRC (object);
+
+  g_free (self->pool);
+  gst_shm_frame_copies_clear (&self->copies);
+  gst_shm_frame_clock_clear (&self->clock);
+  g_mutex_clear (&self->lock);
+  G_OBJECT_CLASS (gst_shm_frame_src_parent_class)->finalize (object);
+}
+
+#define READY_FLAGS (G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_READY)
+#define PLAYING_FLAGS (G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING)
+
+static void
+install_reading_properties (GObjectClass *klass)
+{
+  /**
+   * GstShmFrameSrc:pool:
+   *
+   * Name of the pool, or absolute path of its socket.
+   *
+   * Since: 1.0
+   */
+  g_object_class_install_property (
+      klass, PROP_POOL,
+      g_param_spec_string ("pool", "Pool", "Name of the pool, or absolute path of its socket",
+                           "default", READY_FLAGS));
+  /**
+   * GstShmFrameSrc:delivery:
+   *
+   * Which frames: the newest, all that can be had, or all, with the producer waiting.
+   *
+   * Since: 1.0
+   */
+  g_object_class_install_property (
+      klass, PROP_DELIVERY,
+      g_param_spec_enum (
+          "delivery", "Delivery",
+          "The newest frames, all that can be had, or all, with the producer waiting",
+          SHMFRAME_TYPE_DELIVERY, SHMFRAME_DELIVERY_ORDERED, READY_FLAGS));
+  /**
+   * GstShmFrameSrc:max-lag:
+   *
+   * Frames that ordered delivery may fall behind before it skips, counted.
+   *
+   * Since: 1.0
+   */
+  g_object_class_install_property (
+      klass, PROP_MAX_LAG,
+      g_param_spec_int ("max-lag", "Maximum lag",
+                        "Frames that ordered delivery may fall behind before it skips (-1 = all "
+                        "that the pool has)",
+                        -1, G_MAXINT, 4, READY_FLAGS));
+  /**
+   * GstShmFrameSrc:leases:
+   *
+   * Frames that downstream may hold at once. 0 starts at 4, asks for more when downstream holds more,
+   * and copies frames meanwhile.
+   *
+   * Since: 1.0
+   */
+  g_object_class_install_property (
+      klass, PROP_LEASES,
+      g_param_spec_uint ("leases", "Leases",
+                         "Frames held downstream at once, beyond which they are copied (0 = ask "
+                         "for as many as it takes)",
+                         0, 255, 0, READY_FLAGS));
+  /**
+   * GstShmFrameSrc:wait:
+   *
+   * How to wait for the next frame.
+   *
+   * Since: 1.0
+   */
+  g_object_class_install_property (
+      klass, PROP_WAIT,
+      g_param_spec_enum ("wait", "Wait", "How to wait for the next frame", SHMFRAME_TYPE_WAIT,
+                         SHMFRAME_WAIT_SLEEP, READY_FLAGS));
+}
+
+static void
+install_producer_properties (GObjectClass *klass)
+{
+  /**
+   * GstShmFrameSrc:on-producer-eos:
+   *
+   * What to do when the producer's stream has ended.
+   *
+   * Since: 1.0
+   */
+  g_object_class_install_property (
+      klass, PROP_ON_PRODUCER_EOS,
+      g_param_spec_enum (
+          "on-producer-eos", "On producer EOS", "What to do when the producer's stream has ended",
+          GST_TYPE_SHM_FRAME_SRC_ON_EOS, GST_SHM_FRAME_SRC_ON_EOS_EOS, PLAYING_FLAGS));
+  /**
+   * GstShmFrameSrc:on-producer-lost:
+   *
+   * What to do when the producer is gone without having ended its stream.
+   *
+   * Since: 1.0
+   */
+  g_object_class_install_property (
+      klass, PROP_ON_PRODUCER_LOST,
+      g_param_spec_enum ("on-producer-lost", "On producer lost",
+                         "What to do when the producer is gone without having ended its stream",
+                         GST_TYPE_SHM_FRAME_SRC_ON_LOST, GST_SHM_FRAME_SRC_ON_LOST_WAIT,
+                         PLAYING_FLAGS));
+  /**
+   * GstShmFrameSrc:timeout:
+   *
+   * How long to be without a producer before an error, in nanoseconds; -1: for ever.
+   *
+   * Since: 1.0
+   */
+  g_object_class_install_property (
+      klass, PROP_TIMEOUT,
+      g_param_spec_int64 ("timeout", "Timeout",
+                          "Time without a producer before an error, in ns (-1 = never)", -1,
+                          G_MAXINT64, -1, READY_FLAGS));
+  /**
+   * GstShmFrameSrc:offset-to-zero:
+   *
+   * The first frame is at running time 0, and none is skipped for being early.
+   *
+   * Since: 1.0
+   */
+  g_object_class_install_property (klass, PROP_OFFSET_TO_ZERO,
+                                   g_param_spec_boolean ("offset-to-zero", "Offset to zero",
+                                                         "The first frame is at running time 0",
+                                                         FALSE, READY_FLAGS));
+  /**
+   * GstShmFrameSrc:stats:
+   *
+   * frames, drops and drops-CAUSE, copied-bytes, copied-frames and copied-REASON, lag, held,
+   * longest-hold, latency-p50, latency-p99 and latency-max from publication to the lease (ns), leases,
+   * attaches, losses, evictions, and who the producer is.
+   *
+   * Since: 1.0
+   */
+  g_object_class_install_property (
+      klass, PROP_STATS,
+      g_param_spec_boxed ("stats", "Statistics",
+                          "Frames, drops by cause, copied bytes and why, lag, leases, latency",
+                          GST_TYPE_STRUCTURE, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
+}
+
+static void
+gst_shm_frame_src_class_init (GstShmFrameSrcClass *klass)
+{
+  GObjectClass *object_class = G_OBJECT_CLASS (klass);
+  GstElementClass *element_class = GST_ELEMENT_CLASS (klass);
+  GstBaseSrcClass *src_class = GST_BASE_SRC_CLASS (klass);
+
+  object_class->set_property = set_property;
+  object_class->get_property = get_property;
+  object_class->finalize = finalize;
+  install_reading_properties (object_class);
+  install_producer_properties (object_class);
+  gst_type_mark_as_plugin_api (SHMFRAME_TYPE_DELIVERY, 0);
+  gst_type_mark_as_plugin_api (SHMFRAME_TYPE_WAIT, 0);
+  gst_type_mark_as_plugin_api (GST_TYPE_SHM_FRAME_SRC_ON_EOS, 0);
+  gst_type_mark_as_plugin_api (GST_TYPE_SHM_FRAME_SRC_ON_LOST, 0);
+
+  gst_element_class_add_static_pad_template (element_class, &src_template);
+  gst_element_class_set_static_metadata (
+      element_class, "Shared memory video source", "Source/Video",
+      "Reads video frames that another process publishes in shared memory, without a copy",
+      "The shmframe authors");
+
+  src_class->start = start;
+  src_class->stop = stop;
+  src_class->unlock = unlock;
+  src_class->unlock_stop = unlock_stop;
+  src_class->query = query_source;
+  src_class->is_seekable = is_seekable;
+  src_class->negotiate = gst_shm_frame_src_negotiate;
+  src_class->decide_allocation = gst_shm_frame_src_decide_allocation;
+  GST_PUSH_SRC_CLASS (klass)->create = gst_shm_frame_src_create;
+}
+
+static void
+gst_shm_frame_src_init (GstShmFrameSrc *self)
+{
+  g_mutex_init (&self->lock);
+  gst_shm_frame_copies_init (&self->copies);
+  self->pool = g_strdup ("default");
+  self->delivery = SHMFRAME_DELIVERY_ORDERED;
+  self->wait = SHMFRAME_WAIT_SLEEP;
+  self->max_lag = 4;
+  self->timeout_ns = -1;
+  gst_base_src_set_live (GST_BASE_SRC (self), TRUE);
+  gst_base_src_set_format (GST_BASE_SRC (self), GST_FORMAT_TIME);
+  gst_base_src_set_do_timestamp (GST_BASE_SRC (self), FALSE);
+}

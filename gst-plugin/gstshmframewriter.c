@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "gstshmframewriter.h"
+#include "gstshmframeallocator.h"
+
+struct _GstShmFrameWriter
+{
+  ShmFrameProducer *producer;
+  GstAllocator *allocator;
+  GMutex lock;
+  GstShmFrameLayout *current; /* that the producer's format came from */
+  GstShmFrameLayout *pool;
+};
+
+GstShmFrameWriter *
+gst_shm_frame_writer_new (ShmFrameProducer *producer)
+{
+  GstShmFrameWriter *self = g_atomic_rc_box_new0 (GstShmFrameWriter);
+
+  self->producer = g_object_ref (producer);
+  self->allocator = gst_shm_frame_allocator_new ();
+  g_mutex_init (&self->lock);
+  return self;
+}
+
+GstShmFrameWriter *
+gst_shm_frame_writer_ref (GstShmFrameWriter *self)
+{
+  return g_atomic_rc_box_acquire (self);
+}
+
+static void
+writer_clear (gpointer data)
+{
+  GstShmFrameWriter *self = data;
+
+  g_clear_pointer (&self->current, gst_shm_frame_layout_unref);
+  g_clear_pointer (&self->pool, gst_shm_frame_layout_unref);
+  gst_clear_object (&self->allocator);
+  g_clear_object (&self->producer);
+  g_mutex_clear (&self->lock);
+}
+
+void
+gst_shm_frame_writer_unref (GstShmFrameWriter *self)
+{
+  g_atomic_rc_box_release_full (self, writer_clear);
+}
+
+static gboolean
+follow_layout (GstShmFrameWriter *self, GstShmFrameLayout *layout, GError **error)
+{
+  if (self->current == layout)
+    return TRUE;
+  if ((!self->current || !shmframe_format_equal (self->current->format, layout->format))
+      && !shmframe_producer_set_format (self->producer, layout->format, error))
+    return FALSE;
+  g_clear_pointer (&self->current, gst_shm_frame_layout_unref);
+  self->current = gst_shm_frame_layout_ref (layout);
+  return TRUE;
+}
+
+GstMemory *
+gst_shm_frame_writer_acquire (GstShmFrameWriter *self, GstShmFrameLayout *layout, GError **error)
+{
+  ShmFrameFrame *frame = NULL;
+
+  /* One lock around both calls: a frame must have the format of the layout that it is given. */
+  g_mutex_lock (&self->lock);
+  if (follow_layout (self, layout, error))
+    frame = shmframe_producer_acquire (self->producer, error);
+  g_mutex_unlock (&self->lock);
+  if (!frame)
+    return NULL;
+  return gst_shm_frame_allocator_wrap_slot (self->allocator, self->producer, layout, frame);
+}
+
+gboolean
+gst_shm_frame_writer_prepare (GstShmFrameWriter *self, GstShmFrameLayout *layout, GError **error)
+{
+  gboolean prepared;
+
+  g_mutex_lock (&self->lock);
+  prepared = follow_layout (self, layout, error);
+  g_mutex_unlock (&self->lock);
+  return prepared;
+}
+
+GstShmFrameLayout *
+gst_shm_frame_writer_choose_layout (GstShmFrameWriter *self, GstShmFrameLayout *layout)
+{
+  g_autoptr (GstShmFrameLayout) pool = gst_shm_frame_writer_dup_pool_layout (self);
+
+  if (pool && gst_caps_is_equal (pool->caps, layout->caps))
+    return g_steal_pointer (&pool);
+  return gst_shm_frame_layout_ref (layout);
+}
+
+void
+gst_shm_frame_writer_set_pool_layout (GstShmFrameWriter *self, GstShmFrameLayout *layout)
+{
+  g_autoptr (GstShmFrameLayout) old = NULL;
+
+  g_mutex_lock (&self->lock);
+  old = g_steal_pointer (&self->pool);
+  self->pool = layout ? gst_shm_frame_layout_ref (layout) : NULL;
+  g_mutex_unlock (&self->lock);
+}
+
+GstShmFrameLayout *
+gst_shm_frame_writer_dup_pool_layout (GstShmFrameWriter *self)
+{
+  GstShmFrameLayout *layout;
+
+  g_mutex_lock (&self->lock);
+  layout = self->pool ? gst_shm_frame_layout_ref (self->pool) : NULL;
+  g_mutex_unlock (&self->lock);
+  return layout;
+}

@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Runs a pipeline for tests/elements.c: elements-runner PIPELINE.
+ *
+ * Out, a line each: state STATE; message STRUCTURE; warning TEXT; error TEXT; eos; stats NAME
+ * STRUCTURE (of each shmframe element, at the end and when asked). Of what reaches the element named
+ * "check": caps CAPS; tag TAGS; gap; flush; timecode CODE; frame PTS OFFSET FLAGS MD5.
+ * In: stats; state STATE; set ELEMENT PROPERTY VALUE; eos; flush; hold N, held, release (buffers that
+ * reach "check"; held says held MD5 for each); quit.
+ * It ends by itself after EOS or an error; exit code 1 after an error. */
+
+#include <gio/gio.h>
+#include <gio/gunixinputstream.h>
+#include <gst/video/video.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+typedef struct
+{
+  GMainLoop *loop;
+  GstElement *pipeline;
+  gboolean failed;
+  GMutex lock;
+  GQueue held;
+  GstCaps *held_caps;
+  guint hold;
+} Runner;
+
+static void say (const char *format, ...) G_GNUC_PRINTF (1, 2);
+
+static void
+say (const char *format, ...)
+{
+  va_list args;
+
+  va_start (args, format);
+  flockfile (stdout);
+  vprintf (format, args);
+  putchar ('\n');
+  fflush (stdout);
+  funlockfile (stdout);
+  va_end (args);
+}
+
+static char *
+hash_frame (GstBuffer *buffer, GstCaps *caps)
+{
+  g_autoptr (GChecksum) checksum = g_checksum_new (G_CHECKSUM_MD5);
+  GstVideoInfo info;
+  GstVideoFrame frame;
+  GstMapInfo map;
+
+  if (gst_video_info_from_caps (&info, caps)
+      && GST_VIDEO_INFO_FORMAT (&info) != GST_VIDEO_FORMAT_ENCODED
+      && gst_video_frame_map (&frame, &info, buffer, GST_MAP_READ))
+    {
+      for (guint c = 0; c < GST_VIDEO_FRAME_N_COMPONENTS (&frame); c++)
+        for (gint y = 0; y < GST_VIDEO_FRAME_COMP_HEIGHT (&frame, c); y++)
+          g_checksum_update (checksum,
+                             (guint8 *) GST_VIDEO_FRAME_COMP_DATA (&frame, c)
+                                 + y * GST_VIDEO_FRAME_COMP_STRIDE (&frame, c),
+                             GST_VIDEO_FRAME_COMP_WIDTH (&frame, c));
+      gst_video_frame_unmap (&frame);
+    }
+  else if (gst_buffer_map (buffer, &map, GST_MAP_READ))
+    {
+      g_checksum_update (checksum, map.data, map.size);
+      gst_buffer_unmap (buffer, &map);
+    }
+  return g_strdup (g_checksum_get_string (checksum));
+}
+
+static void
+check_buffer (Runner *runner, GstPad *pad, GstBuffer *buffer)
+{
+  g_autoptr (GstCaps) caps = gst_pad_get_current_caps (pad);
+  g_autofree char *hash = hash_frame (buffer, caps);
+  GstVideoTimeCodeMeta *code = gst_buffer_get_video_time_code_meta (buffer);
+
+  say ("frame %" G_GINT64_FORMAT " %" G_GINT64_FORMAT " %s%s %s", GST_BUFFER_PTS (buffer),
+       GST_BUFFER_OFFSET (buffer),
+       GST_BUFFER_FLAG_IS_SET (buffer, GST_BUFFER_FLAG_DISCONT) ? "D" : "-",
+       GST_BUFFER_FLAG_IS_SET (buffer, GST_BUFFER_FLAG_DELTA_UNIT) ? "-" : "K", hash);
+  if (code && gst_video_time_code_is_valid (&code->tc))
+    {
+      g_autofree char *string = gst_video_time_code_to_string (&code->tc);
+
+      say ("timecode %s", string);
+    }
+  g_mutex_lock (&runner->lock);
+  if (runner->held.length < runner->hold)
+    {
+      g_queue_push_tail (&runner->held, gst_buffer_ref (buffer));
+      gst_caps_replace (&runner->held_caps, caps);
+    }
+  g_mutex_unlock (&runner->lock);
+}
+
+static void
+check_event (GstEvent *event)
+{
+  if (GST_EVENT_TYPE (event) == GST_EVENT_CAPS)
+    {
+      g_autofree char *string = NULL;
+      GstCaps *caps;
+
+      gst_event_parse_caps (event, &caps);
+      string = gst_caps_to_string (caps);
+      say ("caps %s", string);
+    }
+  else if (GST_EVENT_TYPE (event) == GST_EVENT_TAG)
+    {
+      g_autofree char *string = NULL;
+      GstTagList *tags;
+
+      gst_event_parse_tag (event, &tags);
+      string = gst_tag_list_to_string (tags);
+      say ("tag %s", string);
+    }
+  else if (GST_EVENT_TYPE (event) == GST_EVENT_GAP)
+    say ("gap");
+  else if (GST_EVENT_TYPE (event) == GST_EVENT_FLUSH_START)
+    say ("flush");
+}
+
+static GstPadProbeReturn
+probe (GstPad *pad, GstPadProbeInfo *info, gpointer user_data)
+{
+  if (info->type & GST_PAD_PROBE_TYPE_BUFFER)
+    check_buffer (user_data, pad, GST_PAD_PROBE_INFO_BUFFER (info));
+  else
+    check_event (GST_PAD_PROBE_INFO_EVENT (info));
+  return GST_PAD_PROBE_OK;
+}
+
+static void
+print_stats (Runner *runner)
+{
+  GstIterator *elements = gst_bin_iterate_recurse (GST_BIN (runner->pipeline));
+  GValue item = G_VALUE_INIT;
+
+  while (gst_iterator_next (elements, &item) == GST_ITERATOR_OK)
+    {
+      GstElement *element = g_value_get_object (&item);
+
+      if (g_str_has_prefix (G_OBJECT_TYPE_NAME (element), "GstShmFrame"))
+        {
+          g_autoptr (GstStructure) stats = NULL;
+          g_autofree char *string = NULL;
+
+          g_object_get (element, "stats", &stats, NULL);
+          string = gst_structure_to_string (stats);
+          say ("stats %s %s", GST_OBJECT_NAME (element), string);
+        }
+      g_value_reset (&item);
+    }
+  g_value_unset (&item);
+  gst_iterator_free (elements);
+}
+
+/* On the thread that posts it, so that messages stand in their order with the frames. */
+static GstBusSyncReply
+bus_message_now (GstBus *bus, GstMessage *message, gpointer user_data)
+{
+  if (GST_MESSAGE_TYPE (message) == GST_MESSAGE_ELEMENT)
+    {
+      g_autofree char *string = gst_structure_to_string (gst_message_get_structure (message));
+
+      say ("message %s", string);
+    }
+  return GST_BUS_PASS;
+}
+
+static gboolean
+bus_message (GstBus *bus, GstMessage *message, gpointer user_data)
+{
+  Runner *runner = user_data;
+  g_autoptr (GError) error = NULL;
+  GstState state;
+
+  switch (GST_MESSAGE_TYPE (message))
+    {
+    case GST_MESSAGE_EOS:
+      say ("eos");
+      print_stats (runner);
+      g_main_loop_quit (runner->loop);
+      break;
+    case GST_MESSAGE_ERROR:
+      gst_message_parse_error (message, &error, NULL);
+      say ("error %s", error->message);
+      runner->failed = TRUE;
+      print_stats (runner);
+      g_main_loop_quit (runner->loop);
+      break;
+    case GST_MESSAGE_WARNING:
+      gst_message_parse_warning (message, &error, NULL);
+      say ("warning %s", error->message);
+      break;
+    case GST_MESSAGE_STATE_CHANGED:
+      gst_message_parse_state_changed (message, NULL, &state, NULL);
+      if (GST_MESSAGE_SRC (message) == GST_OBJECT (runner->pipeline))
+        say ("state %s", gst_element_state_get_name (state));
+      break;
+    case GST_MESSAGE_LATENCY:
+      gst_bin_recalculate_latency (GST_BIN (runner->pipeline));
+      break;
+    default:
+      break;
+    }
+  return G_SOURCE_CONTINUE;
+}
+
+static void
+set_state (Runner *runner, const char *name)
+{
+  static const char *names[] = { "VOID", "NULL", "READY", "PAUSED", "PLAYING" };
+
+  for (guint i = 1; i < G_N_ELEMENTS (names); i++)
+    if (g_ascii_strcasecmp (name, names[i]) == 0)
+      gst_element_set_state (runner->pipeline, (GstState) i);
+  say ("done state %s", name);
+}
+
+static void
+command (Runner *runner, char **words)
+{
+  guint n = g_strv_length (words);
+
+  if (n == 1 && g_str_equal (words[0], "stats"))
+    print_stats (runner);
+  else if (n == 2 && g_str_equal (words[0], "state"))
+    set_state (runner, words[1]);
+  else if (n == 4 && g_str_equal (words[0], "set"))
+    {
+      g_autoptr (GstElement) element = gst_bin_get_by_name (GST_BIN (runner->pipeline), words[1]);
+
+      gst_util_set_object_arg (G_OBJECT (element), words[2], words[3]);
+    }
+  else if (n == 1 && g_str_equal (words[0], "eos"))
+    gst_element_send_event (runner->pipeline, gst_event_new_eos ());
+  else if (n == 1 && g_str_equal (words[0], "flush"))
+    gst_element_seek_simple (runner->pipeline, GST_FORMAT_TIME, GST_SEEK_FLAG_FLUSH, 0);
+  else if (n == 2 && g_str_equal (words[0], "hold"))
+    {
+      g_mutex_lock (&runner->lock);
+      runner->hold = atoi (words[1]);
+      g_mutex_unlock (&runner->lock);
+    }
+  else if (n == 1 && g_str_equal (words[0], "release"))
+    {
+      g_mutex_lock (&runner->lock);
+      g_queue_clear_full (&runner->held, (GDestroyNotify) gst_buffer_unref);
+      runner->hold = 0;
+      g_mutex_unlock (&runner->lock);
+    }
+  else if (n == 1 && g_str_equal (words[0], "held"))
+    {
+      g_mutex_lock (&runner->lock);
+      for (GList *l = runner->held.head; l; l = l->next)
+        {
+          g_autofree char *hash = hash_frame (l->data, runner->held_caps);
+
+          say ("held %s", hash);
+        }
+      g_mutex_unlock (&runner->lock);
+    }
+  else if (n == 1 && g_str_equal (words[0], "quit"))
+    {
+      print_stats (runner);
+      g_main_loop_quit (runner->loop);
+    }
+}
+
+static void
+read_command (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  Runner *runner = user_data;
+  GDataInputStream *in = G_DATA_INPUT_STREAM (source);
+  g_autofree char *line = g_data_input_stream_read_line_finish (in, result, NULL, NULL);
+
+  if (!line)
+    return;
+  g_auto (GStrv) words = g_strsplit (line, " ", 4);
+  command (runner, words);
+  g_data_input_stream_read_line_async (in, 0, NULL, read_command, runner);
+}
+
+int
+main (int argc, char **argv)
+{
+  Runner runner = { .held = G_QUEUE_INIT };
+  g_autoptr (GInputStream) stream = NULL;
+  g_autoptr (GDataInputStream) in = NULL;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GstElement) check = NULL;
+  g_autoptr (GstBus) bus = NULL;
+
+  gst_init (&argc, &argv);
+  runner.pipeline = gst_parse_launch (argv[1], &error);
+  if (!runner.pipeline || error)
+    {
+      say ("error %s", error->message);
+      return 1;
+    }
+  runner.loop = g_main_loop_new (NULL, FALSE);
+  check = gst_bin_get_by_name (GST_BIN (runner.pipeline), "check");
+  if (check)
+    {
+      g_autoptr (GstPad) pad = gst_element_get_static_pad (check, "sink");
+
+      gst_pad_add_probe (pad,
+                         GST_PAD_PROBE_TYPE_BUFFER | GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM
+                             | GST_PAD_PROBE_TYPE_EVENT_FLUSH,
+                         probe, &runner, NULL);
+    }
+  bus = gst_element_get_bus (runner.pipeline);
+  gst_bus_set_sync_handler (bus, bus_message_now, NULL, NULL);
+  gst_bus_add_watch (bus, bus_message, &runner);
+  stream = g_unix_input_stream_new (STDIN_FILENO, FALSE);
+  in = g_data_input_stream_new (stream);
+  g_data_input_stream_read_line_async (in, 0, NULL, read_command, &runner);
+
+  gst_element_set_state (runner.pipeline, GST_STATE_PLAYING);
+  g_main_loop_run (runner.loop);
+  gst_element_set_state (runner.pipeline, GST_STATE_NULL);
+  g_queue_clear_full (&runner.held, (GDestroyNotify) gst_buffer_unref);
+  gst_clear_caps (&runner.held_caps);
+  gst_bus_remove_watch (bus);
+  gst_object_unref (runner.pipeline);
+  g_main_loop_unref (runner.loop);
+  g_clear_pointer (&check, gst_object_unref);
+  g_clear_pointer (&bus, gst_object_unref);
+  gst_deinit (); /* now the leaks tracer speaks */
+  return runner.failed ? 1 : 0;
+}

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "pool-view.h"
+
+/* A stopped producer must not hold the list up for long. */
+#define LIST_TIMEOUT_NS (G_GINT64_CONSTANT (500) * 1000 * 1000)
+
+/* Looks into one pool, where that can be done; *problem says why it cannot. (transfer full) */
+static PoolView *
+look (ShmFramePoolInfo *info, char **problem)
+{
+  g_autoptr (GError) error = NULL;
+  PoolView *view = NULL;
+
+  *problem = g_strdup (shmframe_pool_info_get_problem (info));
+  if (*problem == NULL)
+    view = pool_view_new (shmframe_pool_info_get_path (info), LIST_TIMEOUT_NS, &error);
+  if (error != NULL)
+    *problem = g_strdup (error->message);
+  return view;
+}
+
+static void
+add_row (Table *table, ShmFramePoolInfo *info)
+{
+  g_autofree char *problem = NULL;
+  g_autoptr (PoolView) view = look (info, &problem);
+  g_autofree char *format = NULL;
+
+  if (view != NULL && view->format != NULL)
+    format = shmframe_format_to_string (view->format);
+  else
+    format = g_strdup (problem != NULL ? problem : "none yet");
+  table_add (table, printable (shmframe_pool_info_get_name (info)));
+  table_add (table, shmframe_pool_info_get_pid (info) != 0
+                        ? g_strdup_printf ("%u", shmframe_pool_info_get_pid (info))
+                        : g_strdup ("?"));
+  table_add (table, printable (shmframe_pool_info_get_program (info)));
+  table_add (table,
+             view != NULL ? g_strdup_printf ("%" G_GUINT64_FORMAT, view->latest) : g_strdup ("-"));
+  table_add (table, view != NULL ? g_strdup_printf ("%u", view->consumers->len) : g_strdup ("-"));
+  table_add (table, view != NULL ? human_size (lookup_number (view->stats, "committed-bytes"))
+                                 : g_strdup ("-"));
+  table_add (table, printable (format));
+}
+
+static void
+print_table (GPtrArray *pools)
+{
+  static const char *const titles[]
+      = { "POOL", "PID", "PROGRAM", "LATEST", "CONSUMERS", "MEMORY", "FORMAT", NULL };
+  Table table;
+
+  if (pools->len == 0)
+    {
+      g_print ("no pools\n");
+      return;
+    }
+  table_init (&table, 1 << 1 | 1 << 3 | 1 << 4 | 1 << 5, titles);
+  for (guint i = 0; i < pools->len; i++)
+    add_row (&table, pools->pdata[i]);
+  table_print (&table);
+}
+
+static void
+add_string (JsonBuilder *builder, const char *name, const char *value)
+{
+  json_builder_set_member_name (builder, name);
+  json_builder_add_string_value (builder, value); /* NULL becomes null */
+}
+
+static void
+add_object (JsonBuilder *builder, ShmFramePoolInfo *info)
+{
+  g_autofree char *problem = NULL;
+  g_autoptr (PoolView) view = look (info, &problem);
+  g_autofree char *path = g_utf8_make_valid (shmframe_pool_info_get_path (info), -1);
+  g_autofree char *format = NULL;
+
+  if (view != NULL && view->format != NULL)
+    format = shmframe_format_to_string (view->format);
+  json_builder_begin_object (builder);
+  add_string (builder, "pool", shmframe_pool_info_get_name (info));
+  add_string (builder, "path", path);
+  json_builder_set_member_name (builder, "live");
+  json_builder_add_boolean_value (builder, shmframe_pool_info_is_live (info));
+  json_builder_set_member_name (builder, "pid");
+  json_builder_add_int_value (builder, shmframe_pool_info_get_pid (info));
+  add_string (builder, "program", shmframe_pool_info_get_program (info));
+  add_string (builder, "problem", problem);
+  add_string (builder, "format-text", format);
+  if (view != NULL)
+    {
+      json_builder_set_member_name (builder, "latest");
+      json_builder_add_int_value (builder, (gint64) view->latest);
+      json_builder_set_member_name (builder, "consumers");
+      json_builder_add_int_value (builder, view->consumers->len);
+      json_builder_set_member_name (builder, "committed-bytes");
+      json_builder_add_int_value (builder, (gint64) lookup_number (view->stats, "committed-bytes"));
+    }
+  json_builder_end_object (builder);
+}
+
+static void
+print_list_json (GPtrArray *pools)
+{
+  JsonBuilder *builder = json_builder_new ();
+
+  json_builder_begin_array (builder);
+  for (guint i = 0; i < pools->len; i++)
+    add_object (builder, pools->pdata[i]);
+  json_builder_end_array (builder);
+  print_json (builder);
+}
+
+int
+command_list (int argc, char **argv)
+{
+  gboolean json = FALSE;
+  const GOptionEntry options[] = {
+    { "json", 0, 0, G_OPTION_ARG_NONE, &json, "Print JSON", NULL },
+    G_OPTION_ENTRY_NULL,
+  };
+  g_autoptr (ShmFrameRegistry) registry = NULL;
+  g_autoptr (GPtrArray) pools = NULL;
+
+  if (!parse_options (&argc, &argv, options, NULL,
+                      "Lists the pools in the runtime folders, with what their producers say."))
+    return EXIT_USAGE;
+  registry = shmframe_registry_new ();
+  pools = shmframe_registry_list (registry);
+  if (json)
+    print_list_json (pools);
+  else
+    print_table (pools);
+  return EXIT_OK;
+}

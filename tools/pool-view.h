@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "common.h"
+
+/*
+ * What an observer sees of a pool at one moment: the producer's statistics, and shared memory. The
+ * two are read one after the other, so with frames flowing they differ by what happened in between;
+ * where both speak of a slot, shared memory is the newer.
+ */
+typedef struct
+{
+  const char *state;  /* static: uncommitted, free, empty, writing, live, retired, pinned */
+  guint64 generation; /* the whole word: sequence << 2 | state */
+  guint64 sequence;   /* 0: none */
+  gint64 age_ns;      /* since its publication; -1: has no frame */
+  guint64 payload_size;
+  guint format;
+  GPtrArray *holders; /* (element-type utf8) pids ("#ID" where a pid is not known) */
+} SlotView;
+
+typedef struct
+{
+  GVariant *stats;        /* a{sv} of shmframe_producer_get_stats() */
+  GArray *slots;          /* of SlotView */
+  GPtrArray *consumers;   /* of GVariant a{sv} */
+  ShmFrameFormat *format; /* NULL: none yet, or one that this version cannot read */
+  guint64 latest;
+} PoolView;
+
+/* Observes a pool. NULL with an error: as shmframe_observer_new() and _query_stats(). */
+PoolView *pool_view_new (const char *pool, gint64 timeout_ns, GError **error);
+void pool_view_free (PoolView *self);
+
+/* Prints it as one JSON object. */
+void pool_view_print_json (const PoolView *self);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (PoolView, pool_view_free)
