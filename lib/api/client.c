@@ -17,10 +17,7 @@
 
 /* Socket, pidfd, segment, page and doorbell. */
 #define ATTACH_DESCRIPTORS 5
-/* Events that the reader has yet to take before the socket is left alone, so that the producer's log
- * is the place where they pile up, and before it is read again. */
-#define EVENTS_FULL 4096
-#define EVENTS_LOW 1024
+#define EVENTS_LOW 1024 /* left to take when a socket that was left alone is read again */
 #define SEARCH_MS 250 /* between looks for a producer that no file event announced */
 
 /* What only the control thread touches. Lives as long as the thread. */
@@ -457,7 +454,7 @@ pause_when_full (Session *self)
   gboolean paused;
 
   g_mutex_lock (&self->client->lock);
-  paused = self->client->paused = self->client->events.length >= EVENTS_FULL;
+  paused = self->client->paused = self->client->events.length >= SHMFRAME_EVENTS_FULL;
   g_mutex_unlock (&self->client->lock);
   if (paused)
     {

@@ -17,6 +17,10 @@
  * `attention` and wakes the reader, however it waits.
  */
 
+/* Events that the reader has yet to take before the socket is left alone, so that the producer's log
+ * is the place where they pile up. */
+#define SHMFRAME_EVENTS_FULL 4096
+
 /* An event that has come, with its place in the order. */
 typedef struct
 {

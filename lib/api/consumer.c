@@ -8,7 +8,6 @@
 #include "api/consumer-private.h"
 #include "api/report.h"
 #include "control/name.h"
-#include "os/wake.h"
 
 enum
 {
@@ -306,23 +305,8 @@ static ShmFrameFrame *
 next (ShmFrameConsumer *self, gint64 timeout_ns, gboolean copy, ShmFrameEvent **event,
       GError **error)
 {
-  g_autoptr (ShmFrameEvent) unwanted = NULL;
-
   shmframe_client_start (self->client);
-  if (event)
-    return shmframe_delivery_next (&self->deliverer, timeout_ns, copy, event, error);
-  while (TRUE)
-    {
-      gint64 begin_ns = timeout_ns > 0 ? shmframe_wake_now () : 0;
-      ShmFrameFrame *frame
-          = shmframe_delivery_next (&self->deliverer, timeout_ns, copy, &unwanted, error);
-
-      if (unwanted == NULL)
-        return frame;
-      g_clear_pointer (&unwanted, shmframe_event_unref);
-      if (timeout_ns > 0)
-        timeout_ns = MAX (timeout_ns - (shmframe_wake_now () - begin_ns), 0);
-    }
+  return shmframe_delivery_next (&self->deliverer, timeout_ns, copy, event, error);
 }
 
 /**

@@ -11,6 +11,9 @@
 #include "api/event-private.h"
 #include "api/frame-private.h"
 
+/* Events and useless frames that a call with timeout 0 passes over: a full queue, and as many again. */
+#define PASSED_OVER_MAX (2 * SHMFRAME_EVENTS_FULL)
+
 /* What is there for the reader. */
 typedef enum
 {
@@ -533,7 +536,7 @@ wait_for_more (ShmFrameDeliverer *self, gboolean copy, gint64 deadline_ns)
 
 /* ---- the call ---- */
 
-/* One look, with the lock held. TRUE: the call returns. */
+/* One look, with the lock held. TRUE: the call returns; without `event`, not for an event. */
 static gboolean
 step (ShmFrameDeliverer *self, gboolean copy, ShmFrameFrame **frame, ShmFrameEvent **event,
       gboolean *again, GError **error)
@@ -548,7 +551,11 @@ step (ShmFrameDeliverer *self, gboolean copy, ShmFrameFrame **frame, ShmFrameEve
       *again = *frame == NULL && local == NULL;
       break;
     case EVENT:
-      *event = take_event (self->client);
+      if (event)
+        *event = take_event (self->client);
+      else
+        shmframe_event_unref (take_event (self->client));
+      *again = event == NULL;
       break;
     case QUOTA:
       g_set_error (&local, SHMFRAME_ERROR, SHMFRAME_ERROR_QUOTA,
@@ -586,8 +593,10 @@ shmframe_delivery_next (ShmFrameDeliverer *self, gint64 timeout_ns, gboolean cop
   gint64 deadline_ns = 0; /* not known: the clock is asked only by those that wait */
   ShmFrameFrame *frame = NULL;
   gboolean again, expired;
+  guint passed_over = 0;
 
-  *event = NULL;
+  if (event)
+    *event = NULL;
   g_mutex_lock (&self->client->lock);
   begin_call (self);
   while (!step (self, copy, &frame, event, &again, error))
@@ -597,7 +606,10 @@ shmframe_delivery_next (ShmFrameDeliverer *self, gint64 timeout_ns, gboolean cop
       if (deadline_ns == 0)
         deadline_ns = shmframe_wake_deadline (timeout_ns);
       expired = deadline_ns >= 0 && shmframe_wake_now () >= deadline_ns;
-      if (again ? expired && timeout_ns > 0 : expired || timeout_ns == 0)
+      /* A call that does not wait sees what is there, and not what a producer adds without end. */
+      if (again && timeout_ns == 0)
+        expired = ++passed_over > PASSED_OVER_MAX;
+      if (expired)
         {
           set_timed_out (self->client, error);
           return NULL;
