@@ -6,7 +6,7 @@ have under TSO and under a weak model after C11.
 explore.py               the explorer's litmus tests, then every scenario: seconds
 explore.py --full        the same with larger bounds: minutes
 explore.py --mutations   weakens each memory order and fence in turn, plants known bugs, and says
-                         which scenario finds them; survivors must be in survivors.txt
+                         which scenario finds them; survivors must be argued in docs/verification.md
 explore.py --trace MODE SCENARIO [--plant TEXT]   one run, with its trace if it fails; of the
                          mutation whose description contains TEXT
 
@@ -34,7 +34,7 @@ EXPLORED = ['tests/explore/pool.c', 'tests/explore/leases.c', 'tests/explore/wak
             'tests/explore/litmus.c', mutations.SLOTS_C]                       # instrumented
 OK, FAIL, IDLE = 0, 1, 2
 OVERTAKEN = re.compile(r'  a store to (\w+)\S* may overtake an earlier load of (\w+)\S*\n')
-SURVIVORS = HERE / 'survivors.txt'
+SURVIVORS = TOP / 'docs/verification.md'  # an argument under a heading for each
 
 
 def run(command, **options):
@@ -130,9 +130,7 @@ def check(build, options, workers):
 
 
 def read_survivors():
-    """Their keys: what stands before the indented argument."""
-    lines = SURVIVORS.read_text(encoding='utf-8').splitlines()
-    return {line for line in lines if line and not line.startswith((' ', '#'))}
+    return set(re.findall('^### `(.+)`$', SURVIVORS.read_text(encoding='utf-8'), re.M))
 
 
 def try_mutation(build, number, mutation, only):
@@ -176,16 +174,16 @@ def mutate(build, options, workers):
             stale.discard(mutation.key)
         by = describe(caught) if caught else '-'
         if not found:
-            by += ' (SURVIVES' + (', see survivors.txt)' if mutation.key in listed else ')')
+            by += ' (SURVIVES' + (', see docs/verification.md)' if mutation.key in listed else ')')
         print(f'{mutation.site} | {what} | {by}', flush=True)
 
     unexplained = [mutation for mutation in survivors if mutation.key not in listed]
     print(f'{len(todo)} mutations, {len(todo) - len(survivors)} caught, {len(survivors)} survive, '
           f'{len(unexplained)} of them without an argument; {time.monotonic() - begun:.0f} s')
     for mutation in unexplained:
-        print(f'survives without an argument in survivors.txt: {mutation.key}')
+        print(f'survives without an argument in docs/verification.md: {mutation.key}')
     for key in sorted(stale):
-        print(f'in survivors.txt, but caught or no longer there: {key}')
+        print(f'in docs/verification.md, but caught or no longer there: {key}')
     return 1 if unexplained or stale else 0
 
 

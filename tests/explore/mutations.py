@@ -11,7 +11,7 @@ POOL_C = 'tests/explore/pool.c'
 
 class Mutation(NamedTuple):
     site: str     # function:line
-    key: str      # the same without the line, for survivors.txt
+    key: str      # the same without the line, for docs/verification.md
     file: str
     text: str     # the whole file, changed
     tso: bool     # it changes what TSO sees, too

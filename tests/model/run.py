@@ -7,8 +7,11 @@ run.py --quick       the small sizes: seconds
 run.py --states      only the traces
 run.py --mutations   drops each fence, order and check in turn: some property must fail
 run.py --trace MODEL NAME [-DX...]   the steps to a state, or to the failure of a mutation
+
+--jobs N, last: so many searches at a time (1), each with up to 3.5 GB.
 """
 import collections
+import concurrent.futures
 import os
 import pathlib
 import re
@@ -227,7 +230,7 @@ def build(folder, model, defines):
         done = subprocess.run(command, cwd=folder, text=True, check=False,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         if done.returncode != 0 or 'Error' in done.stdout:
-            sys.exit(f'{" ".join(command)}:\n{done.stdout}')
+            raise RuntimeError(f'{" ".join(command)}:\n{done.stdout}')
 
     call('spin', '-a', *defines.split(), str(HERE / f'{model}.pml'))
     call('gcc', '-O1', '-w', '-DSAFETY', '-DCOLLAPSE', '-DVECTORSZ=2048', f'-DMEMLIM={MEMORY}',
@@ -255,14 +258,21 @@ def search(folder, wanted=''):
     return stored, None
 
 
-def check(runs):
+def attempt(model, defines, wanted=''):
+    """Builds and searches: (states, what failed or None, seconds)."""
+    begin = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix='shmframe-model-') as folder:
+        build(folder, model, defines)
+        stored, failed = search(folder, wanted)
+    return stored, failed, time.monotonic() - begin
+
+
+def check(runs, workers):
     results = collections.defaultdict(lambda: [0, 0, []])  # states, runs, failures
-    for run in runs:
-        begin = time.monotonic()
-        with tempfile.TemporaryDirectory(prefix='shmframe-model-') as folder:
-            build(folder, run.model, run.defines)
-            stored, failed = search(folder)
-        print(f'{run.model:9} {run.what:37} {stored:10,} states {time.monotonic() - begin:5.0f} s  '
+    jobs = [workers.submit(attempt, run.model, run.defines) for run in runs]
+    for run, job in zip(runs, jobs):
+        stored, failed, seconds = job.result()
+        print(f'{run.model:9} {run.what:37} {stored:10,} states {seconds:5.0f} s  '
               f'{failed or "holds"}', flush=True)
         for name in properties(run.model):
             if (run.model, name) in NEEDS and not re.search(NEEDS[run.model, name], run.defines):
@@ -279,45 +289,42 @@ def check(runs):
     return not any(failures for _, _, failures in results.values())
 
 
-def reach():
+def reach(workers):
     left = {n for model in MODELS for n in re.findall(r'REACHED \((\w+),', texts(model))} - {'name'}
     good = True
     print(f'\n{"model":9} {"state":32} {"states":>9}  result')
-    for model, defines, names in STATES:
-        with tempfile.TemporaryDirectory(prefix='shmframe-model-') as folder:
-            build(folder, model, f'-DREACHABILITY {defines}')
-            for name in names.split():
-                stored, failed = search(folder, name)
-                reached = failed == '0'  # the assertion that stops there
-                good = good and reached
-                result = 'reached' if reached else 'NOT REACHED'
-                print(f'{model:9} {name:32} {stored:9,}  {result}  {defines}', flush=True)
-                left.discard(name)
+    todo = [(model, defines, name) for model, defines, names in STATES for name in names.split()]
+    jobs = [workers.submit(attempt, model, f'-DREACHABILITY {defines}', name)
+            for model, defines, name in todo]
+    for (model, defines, name), job in zip(todo, jobs):
+        stored, failed, _ = job.result()
+        reached = failed == '0'  # the assertion that stops there
+        good = good and reached
+        result = 'reached' if reached else 'NOT REACHED'
+        print(f'{model:9} {name:32} {stored:9,}  {result}  {defines}', flush=True)
+        left.discard(name)
     for name in left:
         print(f'{name}: not looked for')
     return good and not left
 
 
-def attempt(m):
-    with tempfile.TemporaryDirectory(prefix='shmframe-model-') as folder:
-        build(folder, m.model, f'-DMUTATE_{m.name} {m.defines}')
-        return search(folder)[1]
+def mutate(workers):
+    def submit(m):
+        return workers.submit(attempt, m.model, f'-DMUTATE_{m.name} {m.defines}')
 
-
-def mutate():
     seen = collections.defaultdict(set)
     survivors = 0
     print(f'{"site":18} {"mutation":49} caught by')
-    for m in MUTATIONS:
-        failed = attempt(m)
+    for m, job in [(m, submit(m)) for m in MUTATIONS]:
+        failed = job.result()[1]
         caught = failed in properties(m.model)
         survivors += not caught
         if caught:
             seen[m.model].add(failed)
         result = f'{m.model}: {failed}' if caught else failed or 'SURVIVES'
         print(f'{m.site:18} {m.what:49} {result}', flush=True)
-    for m, why in ARGUED:
-        failed = attempt(m)
+    for m, why, job in [(m, why, submit(m)) for m, why in ARGUED]:
+        failed = job.result()[1]
         result = f'caught: {failed}' if failed else f'survives: {why}'
         print(f'{m.site:18} {m.what:49} {result}', flush=True)
     print(f'\n{len(MUTATIONS)} mutations, {survivors} survive; and {len(ARGUED)} need not fail')
@@ -350,18 +357,23 @@ def main():
         print('spin is not installed: apt-get install spin')
         return 77
     arguments = sys.argv[1:]
-    if arguments[:1] == ['--trace'] and len(arguments) >= 3:
-        good = trace(arguments[1], arguments[2], ' '.join(arguments[3:]))
-    elif arguments == ['--mutations']:
-        good = mutate()
-    elif arguments == ['--states']:
-        good = reach()
-    elif arguments == ['--quick']:
-        good = check(QUICK)
-    elif not arguments:
-        good = all([check(FULL), reach()])
-    else:
-        sys.exit(__doc__)
+    jobs = 1
+    if arguments[-2:-1] == ['--jobs']:
+        jobs = int(arguments[-1])
+        del arguments[-2:]
+    with concurrent.futures.ThreadPoolExecutor(jobs) as workers:
+        if arguments[:1] == ['--trace'] and len(arguments) >= 3:
+            good = trace(arguments[1], arguments[2], ' '.join(arguments[3:]))
+        elif arguments == ['--mutations']:
+            good = mutate(workers)
+        elif arguments == ['--states']:
+            good = reach(workers)
+        elif arguments == ['--quick']:
+            good = check(QUICK, workers)
+        elif not arguments:
+            good = all([check(FULL, workers), reach(workers)])
+        else:
+            sys.exit(__doc__)
     return 0 if good else 1
 
 
