@@ -514,8 +514,14 @@ victim_main (int argc, char **argv)
   FILE *lines;
   char line[1000];
 
-  if (argc != 3 || !g_str_equal (argv[1], VICTIM_OPTION))
+  if (argc != 4 || !g_str_equal (argv[1], VICTIM_OPTION))
     return;
+  if (atoi (argv[3]) != 0)
+    {
+      g_assert_no_errno (setgid ((gid_t) atoi (argv[3])));
+      g_assert_no_errno (setuid ((uid_t) atoi (argv[3])));
+      g_assert_no_errno (prctl (PR_SET_DUMPABLE, 1)); /* as of a process that was always its user's */
+    }
   lines = fdopen (atoi (argv[2]), "r");
   self.answers = fdopen (dup (atoi (argv[2])), "w");
   fcntl (fileno (lines), F_SETFD, FD_CLOEXEC);
@@ -634,22 +640,24 @@ prey_took (const char *heard)
   return ms;
 }
 
+/* As another user; 0: as this one. */
 static inline Prey *
-prey_new (void)
+prey_new_as (guint uid)
 {
   g_autofree char *self = g_file_read_link ("/proc/self/exe", NULL), *ready = NULL;
   Prey *prey = g_new0 (Prey, 1);
-  char number[12];
+  char number[12], user[12];
   int pair[2];
 
   g_assert_no_errno (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair));
   g_snprintf (number, sizeof number, "%d", pair[1]);
+  g_snprintf (user, sizeof user, "%u", uid);
   prey->pid = fork ();
   g_assert_cmpint (prey->pid, >=, 0);
   if (prey->pid == 0)
     {
       if (prctl (PR_SET_PDEATHSIG, SIGKILL) == 0 && fcntl (pair[1], F_SETFD, 0) == 0)
-        execl (self, self, VICTIM_OPTION, number, (char *) NULL);
+        execl (self, self, VICTIM_OPTION, number, user, (char *) NULL);
       _exit (127);
     }
   close (pair[1]);
@@ -658,6 +666,12 @@ prey_new (void)
   ready = prey_hear (prey);
   g_assert_cmpstr (ready, ==, "ready");
   return prey;
+}
+
+static inline Prey *
+prey_new (void)
+{
+  return prey_new_as (0);
 }
 
 /* Ends it in order; fails the test where it crashed, or a sanitizer had something to say. */
