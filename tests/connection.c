@@ -320,6 +320,26 @@ send_one_too_many (ShmFrameConnection *connection)
   send_raw (connection, data, size + 1, 0);
 }
 
+/* Nor is it lost where the other side closed without having read ours: the kernel then reports
+ * ECONNRESET, once, ahead of it. */
+static void
+test_closed_unread (Fixture *fixture, gconstpointer data)
+{
+  g_autoptr (ShmFrameConnection) client = connect_to (fixture);
+  ShmFrameConnection *server = accept_one (fixture);
+  g_autoptr (GError) error = NULL;
+  ShmFrameMessage message = { .type = SHMFRAME_MESSAGE_BYE };
+  int fds[SHMFRAME_MESSAGE_MAX_FDS];
+  guint n_fds;
+
+  send_attach (client, NULL, 0);
+  g_assert_true (shmframe_connection_send (server, &message, NULL, 0, &error));
+  g_assert_no_error (error);
+  shmframe_connection_free (server);
+  g_assert_cmpuint (receive_type (client, fds, &n_fds), ==, SHMFRAME_MESSAGE_BYE);
+  assert_receive_fails (client, SHMFRAME_ERROR_CLOSED);
+}
+
 /* Each of these ends with PROTOCOL (an empty datagram is the end) and leaves no descriptor behind. */
 static void
 test_hostile (Fixture *fixture, gconstpointer data)
@@ -693,6 +713,7 @@ main (int argc, char **argv)
   ADD ("largest", test_largest);
   ADD ("full", test_full);
   ADD ("closed", test_closed);
+  ADD ("closed-unread", test_closed_unread);
   ADD ("hostile", test_hostile);
   ADD ("open-errors", test_open_errors);
   ADD ("no-descriptors", test_no_descriptors);

@@ -362,6 +362,90 @@ test_evicted_at_once (void)
   agent_expect (agent, "attached", "next -1");
 }
 
+/* A frame that waited behind an event when its consumer was evicted is counted, too. */
+static void
+test_evicted_pending (void)
+{
+  g_autoptr (ShmFrameProducer) producer
+      = producer_new ("pool", "d", "window", 2, "live", TRUE, NULL);
+  g_autoptr (Agent) agent = agent_new ();
+  g_autoptr (GError) error = NULL;
+
+  watchdog (10);
+  producer_format (producer, 128, 96);
+  agent_expect (agent, "ok", "consumer d lossless");
+  agent_expect (agent, "attached", "next -1");
+  agent_expect (agent, "format *", "next -1");
+  shmframe_producer_push_event (producer, "tag", NULL, FALSE, &error);
+  g_assert_no_error (error);
+  producer_publish (producer, 1);
+  agent_expect (agent, "named tag *", "next -1"); /* frame 1 is leased, and waits */
+  producer_publish (producer, 10);
+  agent_await_stat (agent, "evictions", 1);
+  agent_hear_until (agent, "take 1", "took 1 11 11");
+  g_assert_cmpuint (agent_stat (agent, "frames") + agent_stat (agent, "drops"), ==, 11);
+}
+
+static gint held_up;
+static GMutex hold;
+
+static void
+on_attached (ShmFrameProducer *producer, GVariant *info, gpointer data)
+{
+  g_atomic_int_set (&held_up, 1);
+  g_mutex_lock (&hold);
+  g_mutex_unlock (&hold);
+}
+
+/* One that was evicted, but had all frames before it was told, is not given the newest again. */
+static void
+test_evicted_drained (void)
+{
+  g_autoptr (ShmFrameProducer) producer
+      = producer_new ("pool", "d", "window", 2, "live", TRUE, NULL);
+  g_autoptr (Agent) agent = agent_new (), other = agent_new ();
+
+  watchdog (10);
+  producer_format (producer, 128, 96);
+  agent_expect (agent, "ok", "consumer d lossless");
+  agent_expect (agent, "attached", "next -1");
+  agent_expect (agent, "format *", "next -1");
+  g_mutex_lock (&hold);
+  g_signal_connect (producer, "consumer-attached", G_CALLBACK (on_attached), NULL);
+  agent_expect (other, "ok", "consumer d ordered");
+  agent_expect (other, "ok", "start");
+  while (!g_atomic_int_get (&held_up)) /* the control thread: nobody is told anything */
+    g_thread_yield ();
+  producer_publish (producer, 10);
+  g_assert_cmpuint (producer_stat (producer, "evictions"), ==, 1);
+  agent_hear_until (agent, "take 1", "took 1 10 10");
+  g_mutex_unlock (&hold);
+  agent_expect (agent, "evicted *", "next -1");
+  agent_expect (agent, "attached", "next -1");
+  agent_expect (agent, "format *", "next -1");
+  producer_publish (producer, 1);
+  agent_expect (agent, "frame 11 *", "frame -1");
+  g_assert_cmpuint (agent_stat (agent, "frames") + agent_stat (agent, "drops"), ==, 11);
+}
+
+/* The frame that was there at the attach is not missed, also where a newer one takes its place. */
+static void
+test_latest_begin (void)
+{
+  g_autoptr (ShmFrameProducer) producer = producer_new ("pool", "d", NULL);
+  g_autoptr (Agent) agent = agent_new ();
+
+  watchdog (10);
+  producer_format (producer, 128, 96);
+  producer_publish (producer, 5);
+  agent_expect (agent, "ok", "consumer d latest");
+  agent_expect (agent, "attached", "next -1");
+  agent_expect (agent, "format *", "next -1"); /* frame 5 is leased, and waits */
+  producer_publish (producer, 1);
+  agent_expect (agent, "took 1 6 6", "take 1");
+  g_assert_cmpuint (agent_stat (agent, "skipped"), ==, 0);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -378,5 +462,8 @@ main (int argc, char **argv)
   g_test_add_func ("/delivery/lossless/flushing", test_lossless_flushing);
   g_test_add_func ("/delivery/lossless/stall", test_stall);
   g_test_add_func ("/delivery/lossless/live", test_evicted_at_once);
+  g_test_add_func ("/delivery/evicted/pending", test_evicted_pending);
+  g_test_add_func ("/delivery/evicted/drained", test_evicted_drained);
+  g_test_add_func ("/delivery/latest/begin", test_latest_begin);
   return agent_run ();
 }

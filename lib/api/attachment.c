@@ -88,7 +88,10 @@ guint64
 shmframe_attachment_resume (ShmFrameAttachment *self, guint64 next)
 {
   if (next > self->first)
-    return 0;
+    {
+      self->next = self->first + 1; /* it had the newest already */
+      return 0;
+    }
   if (self->delivery == SHMFRAME_DELIVERY_LOSSLESS)
     return self->first + 1 - next;
   self->next = next;

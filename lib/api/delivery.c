@@ -70,6 +70,17 @@ count_passed (ShmFrameClient *client, const ShmFrameAttachment *attachment, guin
     client->counters.drops += passed;
 }
 
+/* A pending frame that nobody will be given. It is not missed where it was there before us. */
+static void
+pass_over_pending (ShmFrameDeliverer *self)
+{
+  if (!self->pending)
+    return;
+  count_passed (self->client, self->attachment,
+                shmframe_handle_sequence (self->found.handle) > self->attachment->first);
+  release_pending (self);
+}
+
 /* Leases the next frame into `pending`. */
 static ShmFrameFind
 find (ShmFrameDeliverer *self, gboolean copy)
@@ -106,8 +117,7 @@ renew_pending (ShmFrameDeliverer *self)
       || self->client->attachment != self->attachment
       || !shmframe_attachment_has_frame (self->attachment->segment, self->attachment->next, TRUE))
     return;
-  self->client->counters.skipped++;
-  release_pending (self);
+  pass_over_pending (self);
 }
 
 /* Low 32 bits of event numbers, compared as a circle. */
@@ -208,7 +218,7 @@ look (ShmFrameDeliverer *self, gboolean copy, GError **error)
   if (is_evicted (client))
     {
       /* The producer goes on without minding our leases: nothing is left to drain. */
-      release_pending (self);
+      pass_over_pending (self);
       finish_lost (client);
     }
   renew_pending (self);

@@ -584,6 +584,9 @@ shmframe_connection_receive (ShmFrameConnection *self, ShmFrameMessage *message,
   memset (message, 0, sizeof *message);
   *n_fds = 0;
   length = receive_datagram (self->fd, data, sizeof data, &flags, &ancillary);
+  /* A peer that closed with ours unread: the kernel says so once, ahead of what the peer sent last. */
+  if (length < 0 && errno == ECONNRESET)
+    length = receive_datagram (self->fd, data, sizeof data, &flags, &ancillary);
   if (length < 0)
     return receive_failed (self, errno, error);
   if (length == 0)
