@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "gstshmframelayout.h"
+#include "gstshmframetext.h"
 
 #include <string.h>
 
@@ -194,7 +195,7 @@ caps_from_peer (ShmFrameFormat *format)
   if (!string || !*string || strlen (string) > SHMFRAME_FORMAT_MAX_CAPS
       || !g_utf8_validate (string, -1, NULL))
     return NULL;
-  caps = gst_caps_from_string (string);
+  caps = gst_shm_frame_caps_from_text (string);
   if (!caps || gst_caps_get_size (caps) != 1 || !gst_caps_is_fixed (caps))
     return NULL;
   features = gst_caps_get_features (caps, 0);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "gstshmframemeta.h"
+#include "gstshmframetext.h"
 
 #include <gst/video/video.h>
 #include <string.h>
@@ -10,6 +11,7 @@ GST_DEBUG_CATEGORY_STATIC (shm_frame_meta_debug);
 /* A peer's names become types, which are never freed. */
 #define MAX_REGISTERED 64
 #define MAX_NAME 64
+#define MIN_TYPE_NAME 3 /* GType's */
 
 static void
 init_debug (void)
@@ -202,6 +204,17 @@ gst_shm_frame_meta_to_variant (GstBuffer *buffer, gint64 dts)
   return writer.any ? g_variant_dict_end (dict) : NULL;
 }
 
+/* The type of a region is a quark, which stays for good: a peer may bring so many. */
+static gboolean
+ensure_quark (const char *name)
+{
+  static gint n_added;
+
+  return g_quark_try_string (name) != 0
+         || (strlen (name) <= MAX_NAME && g_atomic_int_get (&n_added) < MAX_REGISTERED
+             && g_atomic_int_add (&n_added, 1) < MAX_REGISTERED);
+}
+
 static void
 read_roi (GstBuffer *buffer, GVariantIter *iter)
 {
@@ -212,15 +225,17 @@ read_roi (GstBuffer *buffer, GVariantIter *iter)
 
   while (g_variant_iter_loop (iter, "(&siiuuuuas)", &type, &id, &parent, &x, &y, &w, &h, &params))
     {
-      GstVideoRegionOfInterestMeta *roi
-          = gst_buffer_add_video_region_of_interest_meta (buffer, type, x, y, w, h);
+      GstVideoRegionOfInterestMeta *roi;
       const char *string;
 
+      if (!ensure_quark (type))
+        continue;
+      roi = gst_buffer_add_video_region_of_interest_meta (buffer, type, x, y, w, h);
       roi->id = id;
       roi->parent_id = parent;
       while (g_variant_iter_loop (params, "&s", &string))
         {
-          GstStructure *structure = gst_structure_from_string (string, NULL);
+          GstStructure *structure = gst_shm_frame_structure_from_text (string);
 
           if (structure)
             gst_video_region_of_interest_meta_add_param (roi, structure);
@@ -256,7 +271,7 @@ read_timestamps (GstBuffer *buffer, GVariantIter *iter)
 
   while (g_variant_iter_loop (iter, "(&stt)", &string, &timestamp, &duration))
     {
-      g_autoptr (GstCaps) caps = gst_caps_from_string (string);
+      g_autoptr (GstCaps) caps = gst_shm_frame_caps_from_text (string);
 
       if (caps && timestamp != GST_CLOCK_TIME_NONE)
         gst_buffer_add_reference_timestamp_meta (buffer, caps, timestamp, duration);
@@ -271,7 +286,7 @@ read_captions (GstBuffer *buffer, GVariantIter *iter)
 
   while (g_variant_iter_loop (iter, "(&s@ay)", &string, &bytes))
     {
-      g_autoptr (GstCaps) caps = gst_caps_from_string (string);
+      g_autoptr (GstCaps) caps = gst_shm_frame_caps_from_text (string);
       GstVideoCaptionType type = GST_VIDEO_CAPTION_TYPE_UNKNOWN;
       gsize size;
       const guint8 *data = g_variant_get_fixed_array (bytes, &size, 1);
@@ -283,6 +298,15 @@ read_captions (GstBuffer *buffer, GVariantIter *iter)
     }
 }
 
+/* What gst_buffer_add_video_afd_meta() demands of its caller. */
+static gboolean
+usable_afd (guint8 field, guint spec, guint value)
+{
+  return field <= 1 && spec <= GST_VIDEO_AFD_SPEC_SMPTE_ST2016_1 && value <= 15 && value != 1
+         && (value < 5 || value > 7) && value != 12
+         && (spec != GST_VIDEO_AFD_SPEC_DVB_ETSI || value != 0);
+}
+
 static void
 read_afd (GstBuffer *buffer, GVariantIter *iter)
 {
@@ -290,7 +314,7 @@ read_afd (GstBuffer *buffer, GVariantIter *iter)
   guint spec, value;
 
   while (g_variant_iter_loop (iter, "(yuu)", &field, &spec, &value))
-    if (spec <= GST_VIDEO_AFD_SPEC_SMPTE_ST2016_1 && value <= 15)
+    if (usable_afd (field, spec, value))
       gst_buffer_add_video_afd_meta (buffer, field, spec, value);
 }
 
@@ -302,7 +326,8 @@ read_bar (GstBuffer *buffer, GVariantIter *iter)
   guint first, second;
 
   while (g_variant_iter_loop (iter, "(ybuu)", &field, &letterbox, &first, &second))
-    gst_buffer_add_video_bar_meta (buffer, field, letterbox, first, second);
+    if (field <= 1)
+      gst_buffer_add_video_bar_meta (buffer, field, letterbox, first, second);
 }
 
 static void
@@ -350,8 +375,8 @@ ensure_custom (const char *name, const char **tags)
   g_mutex_lock (&lock);
   info = gst_meta_get_info (name);
   known = info && gst_meta_info_is_custom (info);
-  if (!info && n_registered < MAX_REGISTERED && usable_name (name) && !g_type_from_name (name)
-      && !g_type_from_name (api))
+  if (!info && n_registered < MAX_REGISTERED && usable_name (name) && strlen (name) >= MIN_TYPE_NAME
+      && !g_type_from_name (name) && !g_type_from_name (api))
     {
       n_registered++;
       known = gst_meta_register_custom (name, tags, NULL, NULL, NULL) != NULL;
@@ -375,7 +400,7 @@ read_custom (GstBuffer *buffer, GVariantIter *iter)
 
   while (g_variant_iter_loop (iter, "(&s^as&s)", &name, &tags, &string))
     {
-      g_autoptr (GstStructure) structure = gst_structure_from_string (string, NULL);
+      g_autoptr (GstStructure) structure = gst_shm_frame_structure_from_text (string);
       GstCustomMeta *meta = NULL;
 
       if (structure && gst_structure_has_name (structure, name)

@@ -3,6 +3,7 @@
 #include "gstshmframemeta.h"
 #include "gstshmframesrc-private.h"
 #include "gstshmframestats.h"
+#include "gstshmframetext.h"
 
 #include <gst/video/video.h>
 #include <string.h>
@@ -408,7 +409,7 @@ handle_tags (GstShmFrameSrc *self, GVariant *value)
 
   if (!g_variant_is_of_type (value, G_VARIANT_TYPE_STRING))
     return;
-  tags = gst_tag_list_new_from_string (g_variant_get_string (value, NULL));
+  tags = gst_shm_frame_tags_from_text (g_variant_get_string (value, NULL));
   /* The base class pushes it before the next buffer, after the segment. */
   if (tags)
     gst_element_send_event (GST_ELEMENT (self), gst_event_new_tag (tags));

@@ -243,6 +243,43 @@ test_no_descriptors_consumer (void)
     }
 }
 
+static void
+count_refusals (const char *domain, GLogLevelFlags level, const char *message, gpointer data)
+{
+  if (g_pattern_match_simple ("pool b: accepting a connection: *: close some*", message))
+    g_atomic_int_inc ((gint *) data);
+}
+
+/* A producer that cannot accept says so, and accepts once it can. */
+static void
+test_no_descriptors_accept (void)
+{
+  g_autoptr (ShmFrameProducer) producer = producer_new ("pool", "b", NULL);
+  g_autoptr (Agent) agent = agent_new ();
+  struct rlimit none = usual;
+  int lowest;
+  gint refusals = 0;
+  GLogLevelFlags fatal = g_log_set_always_fatal (G_LOG_LEVEL_ERROR | G_LOG_FLAG_RECURSION);
+  guint handler = g_log_set_handler (NULL, G_LOG_LEVEL_WARNING, count_refusals, &refusals);
+
+  watchdog (20);
+  producer_format (producer, 64, 64);
+  agent_expect (agent, "ok", "consumer b ordered");
+  lowest = dup (STDIN_FILENO);
+  none.rlim_cur = (rlim_t) lowest;
+  close (lowest);
+  g_assert_no_errno (setrlimit (RLIMIT_NOFILE, &none));
+  agent_expect (agent, "ok", "start");
+  while (g_atomic_int_get (&refusals) == 0)
+    g_thread_yield ();
+  g_assert_no_errno (setrlimit (RLIMIT_NOFILE, &usual));
+  producer_await_consumers (producer, 1);
+  producer_publish (producer, 1);
+  agent_expect (agent, "frame 1 1 good", "frame -1");
+  g_log_remove_handler (NULL, handler);
+  g_log_set_always_fatal (fatal);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -255,5 +292,6 @@ main (int argc, char **argv)
   g_test_add_func ("/bad-input/no-memory", test_no_memory);
   g_test_add_func ("/bad-input/no-descriptors/producer", test_no_descriptors_producer);
   g_test_add_func ("/bad-input/no-descriptors/consumer", test_no_descriptors_consumer);
+  g_test_add_func ("/bad-input/no-descriptors/accept", test_no_descriptors_accept);
   return agent_run ();
 }

@@ -777,7 +777,8 @@ test_hostile_formats (void)
     for (guint i = 0; i < G_N_ELEMENTS (texts); i++)
       {
         g_autoptr (GError) error = NULL;
-        GVariant *value = g_variant_parse (G_VARIANT_TYPE_VARDICT, texts[i], NULL, NULL, &error);
+        g_autoptr (GVariant) value
+            = g_variant_parse (G_VARIANT_TYPE_VARDICT, texts[i], NULL, NULL, &error);
 
         g_assert_no_error (error);
         g_assert_true (raw_handshake (&raw));

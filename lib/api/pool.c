@@ -173,7 +173,7 @@ shmframe_pool_grow (ShmFramePool *self, ShmFrameSlots *slots, guint target, GErr
 static void
 announce_format (ShmFramePool *self, ShmFrameFormat *format)
 {
-  g_autoptr (GVariant) fields = g_variant_ref_sink (shmframe_format_to_variant (format));
+  g_autoptr (GVariant) fields = shmframe_format_to_variant (format);
   GVariantDict dict;
 
   g_clear_pointer (&self->format, shmframe_format_unref);

@@ -107,6 +107,7 @@ report_slots (ShmFramePool *pool, GVariantDict *dict)
   const ShmFrameSlots *slots = pool->slots;
   const ShmFrameLayout *layout = &slots->segment->layout;
   g_autofree guint8 *states = g_malloc (layout->slot_count);
+  g_autoptr (GVariant) format = shmframe_format_to_variant (pool->format);
 
   for (guint32 i = 0; i < layout->slot_count; i++)
     states[i] = (guint8) shmframe_slots_state (slots, i);
@@ -120,7 +121,7 @@ report_slots (ShmFramePool *pool, GVariantDict *dict)
   g_variant_dict_insert_value (
       dict, "slot-states",
       g_variant_new_fixed_array (G_VARIANT_TYPE_BYTE, states, layout->slot_count, 1));
-  g_variant_dict_insert_value (dict, "format", shmframe_format_to_variant (pool->format));
+  g_variant_dict_insert_value (dict, "format", format);
   g_variant_dict_insert (dict, "format-number", "u", pool->format_number);
 }
 

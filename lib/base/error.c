@@ -11,4 +11,13 @@
  *
  * Since: 1.0
  */
-G_DEFINE_QUARK (shmframe-error-quark, shmframe_error)
+GQuark
+shmframe_error_quark (void)
+{
+  /* Not G_DEFINE_QUARK(), whose word threads may write at the same time. */
+  static gsize quark = 0;
+
+  if (g_once_init_enter (&quark))
+    g_once_init_leave (&quark, g_quark_from_static_string ("shmframe-error-quark"));
+  return (GQuark) quark;
+}

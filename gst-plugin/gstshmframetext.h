@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <gst/gst.h>
+
+G_BEGIN_DECLS
+
+/* A peer's text, parsed by GStreamer; NULL where it is malformed, or nested too deeply. */
+GstCaps *gst_shm_frame_caps_from_text (const char *text);
+GstStructure *gst_shm_frame_structure_from_text (const char *text);
+GstTagList *gst_shm_frame_tags_from_text (const char *text);
+
+G_END_DECLS
