@@ -3,10 +3,11 @@
 
 /*
  * Stop points: numbered places, one at every step that touches shared state, at which the fault
- * tests kill, stop or fork the process. They exist only with the Meson option `stop-points`;
- * otherwise SHMFRAME_STOP() is nothing. The numbers are the positions in this list.
+ * tests kill, stop or fork the process, or close its connections. They exist only with the Meson
+ * option `stop-points`; otherwise SHMFRAME_STOP() is nothing. The numbers are the positions in this
+ * list.
  *
- * lib/os/stop.c reads what to do from the environment: SHMFRAME_STOP=NAME:ACTION[:COUNT].
+ * lib/os/stop.c reads what to do from the environment: SHMFRAME_STOP=NAME:ACTION[:COUNT][,...].
  */
 #define SHMFRAME_STOP_POINTS_LIST(X)                                        \
   /* consumer: a lease */                                                   \

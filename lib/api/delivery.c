@@ -381,8 +381,10 @@ take_pending (ShmFrameDeliverer *self, gboolean copy, GError **error)
       client->counters.frames += frame != NULL;
       return frame;
     }
-  /* A frame may have a format from before us, or of an event that was lost. */
-  if (format == NULL && self->found.descriptor.format < self->attachment->newest_format)
+  /* A frame may have a format from before us, or of an event that was lost, or that the producer did
+   * not live to send. */
+  if (format == NULL
+      && (client->lost || self->found.descriptor.format < self->attachment->newest_format))
     count_passed (client, self->attachment, sequence > self->attachment->first);
   else if (format == NULL)
     g_set_error (error, SHMFRAME_ERROR, SHMFRAME_ERROR_PROTOCOL,

@@ -208,20 +208,28 @@ find_behind (ShmFramePool *self, gboolean lossless)
 static gboolean
 settle_segments (ShmFramePool *self, GError **error)
 {
-  gint64 end = g_get_monotonic_time () + self->stall_timeout_ns / 1000;
+  gint64 begin = g_get_monotonic_time ();
   guint flushes = self->flushes;
+  gboolean waited = FALSE, cut = FALSE;
   ShmFrameReader *reader;
 
-  while (self->slots && (reader = find_behind (self, TRUE)) != NULL)
+  while (self->slots && (reader = find_behind (self, TRUE)) != NULL
+         && !(cut = shmframe_pool_ends_wait (self, flushes, error)))
     {
-      if (shmframe_pool_ends_wait (self, flushes, error))
-        return FALSE;
+      gint64 end = begin + self->stall_timeout_ns / 1000;
+
       if (self->live || g_get_monotonic_time () >= end)
-        shmframe_pool_evict (self, reader, "two changes of format behind");
-      else
-        g_cond_wait_until (&self->changed, &self->lock, end); /* then look again: it may be gone */
+        {
+          shmframe_pool_evict (self, reader, "two changes of format behind");
+          continue;
+        }
+      self->n_waits += !waited;
+      waited = TRUE;
+      g_cond_wait_until (&self->changed, &self->lock, end); /* then look again: it may be gone */
     }
-  return TRUE;
+  if (waited)
+    self->wait_ns += (guint64) (g_get_monotonic_time () - begin) * 1000;
+  return !cut;
 }
 
 static void

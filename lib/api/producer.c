@@ -201,6 +201,7 @@ set_tunables (ShmFrameProducer *self)
   g_mutex_lock (&self->pool->lock);
   self->pool->live = self->live;
   self->pool->stall_timeout_ns = (gint64) self->stall_timeout_ns;
+  g_cond_broadcast (&self->pool->changed); /* a wait under way looks again */
   g_mutex_unlock (&self->pool->lock);
 }
 
