@@ -2,6 +2,7 @@
 
 /* Events, and their order among the frames. */
 
+#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -190,6 +191,21 @@ test_too_big (void)
   push (producer, "sticky0", 1, TRUE);
 }
 
+/* The log's limit of 1 MiB is one of memory, too; what is counted is what malloc gave. */
+static void
+test_memory (void)
+{
+  g_autoptr (ShmFrameProducer) producer = producer_new ("pool", "e", NULL);
+  gsize before;
+
+  producer_format (producer, 64, 64);
+  before = mallinfo2 ().uordblks;
+  for (guint i = 0; i < 4200; i++)
+    producer_format (producer, 64, 64 - i % 2 * 32);
+  g_test_message ("%zu bytes", mallinfo2 ().uordblks - before);
+  g_assert_cmpuint (mallinfo2 ().uordblks - before, <, 4 << 20);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -199,5 +215,6 @@ main (int argc, char **argv)
   g_test_add_func ("/events/lost", test_lost);
   g_test_add_func ("/events/not-taken", test_not_taken);
   g_test_add_func ("/events/too-big", test_too_big);
+  g_test_add_func ("/events/memory", test_memory);
   return agent_run ();
 }

@@ -58,7 +58,7 @@ CHECKS = [
     Check('fuzz', 'tests/fuzz/fuzz.py --seconds 60 $B/fuzz'),
     Check('asan-gcc', suite('asan')),
     Check('asan-clang', suite('asan-clang')),
-    Check('tsan', suite('tsan', '--suite library --no-suite soak')),
+    Check('tsan', suite('tsan')),
     Check('coverage', suite('coverage') + ' && tests/coverage.py --least 90 $B/coverage'),
     Check('valgrind', suite('.', f"--wrapper '{VALGRIND}' "
                                  'admission histogram message segment slot wake observer registry')),
@@ -115,7 +115,7 @@ def main():
     modes = {mode for mode in ('mutations', 'sabotage') if getattr(options, mode)}
     todo = [c for c in CHECKS if c.mode in modes]
     if options.soak:
-        todo.append(Check('soak', f'tests/soak/soak.py --minutes {options.soak} $B'))
+        todo.append(Check('soak', f'tests/soak/soak.py $B/tests/soak/soak --minutes {options.soak}'))
     if not todo:
         todo = [c for c in CHECKS if options.only in (None, c.name)]
     if not todo:

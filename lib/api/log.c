@@ -110,6 +110,8 @@ shmframe_log_push (ShmFrameLog *self, const char *name, GVariant *value, gboolea
 
   if (!check (self, name, owned, sticky, error))
     return FALSE;
+  if (owned)
+    g_variant_get_data (owned); /* flat, as its size is counted: a tree of values is many times that */
   entry = g_atomic_rc_box_new0 (ShmFrameLogEntry);
   entry->number = ++self->number;
   entry->sequence = sequence;

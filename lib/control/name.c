@@ -536,7 +536,11 @@ take_lock (ShmFrameName *self, gboolean *fresh, GError **error)
       default:
         return set_system_error (error, errno, "owning %s: lock file %s", self->path, lock_path);
       }
-  return refuse_in_use (self->path, pid, error);
+  g_set_error (error, SHMFRAME_ERROR, SHMFRAME_ERROR_NAME_IN_USE,
+               "owning %s: another process is removing what a dead producer left, and does not go on: "
+               "continue or kill it (fuser %s), or use another name",
+               self->path, lock_path);
+  return FALSE;
 }
 
 /* Under the lock: what is at the path must be a dead producer's socket, or nothing. One without a
