@@ -23,7 +23,7 @@ def count(build):
     files = collections.defaultdict(collections.Counter)
     # Each object by its counts, or by its notes where it never ran.
     objects = [notes.with_suffix('.gcda') if notes.with_suffix('.gcda').exists() else notes
-               for notes in sorted(build.rglob('*.gcno'))]
+               for notes in sorted((build / 'lib').rglob('*.gcno'))]
     if not any(path.suffix == '.gcda' for path in objects):
         sys.exit(f'{build}: no counts: set it up with -Db_coverage=true and run its tests')
     output = subprocess.run(['gcov', '--json-format', '--stdout', *objects], cwd=build, check=True,

@@ -114,16 +114,18 @@ class Target:
 def report(targets, seconds, jobs, seed):
     widths = (10, 11, 8, 12, 14)
     titles = ('target', 'executions', 'exec/s', 'cov', 'ft')
-    failed = 0
+    failed = executions = 0
 
     print(f'{seconds} s each, seed {seed}')
     print(*(title.ljust(width) for title, width in zip(titles, widths)), 'result', flush=True)
     with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
         for row, good, output in pool.map(lambda t: t.fuzz(seconds, seed), targets):
             print(*(cell.ljust(width) for cell, width in zip(row, widths)), row[-1], flush=True)
+            executions += int(row[1]) if row[1].isdigit() else 0
             if not good:
                 failed += 1
                 print('\n'.join(f'    {line}' for line in output.splitlines()[-TAIL_LINES:]))
+    print(f'{len(targets)} targets, {executions:,} executions, {failed} failed')
     return failed
 
 

@@ -372,6 +372,8 @@ def main():
             good = check(QUICK, workers)
         elif not arguments:
             good = all([check(FULL, workers), reach(workers)])
+            print(f'{len(FULL)} searches: {"all properties hold" if good else "FAILED"}; '
+                  f'{sum(len(names.split()) for _, _, names in STATES)} states looked for')
         else:
             sys.exit(__doc__)
     return 0 if good else 1

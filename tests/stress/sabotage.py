@@ -188,7 +188,7 @@ def main():
             by = '-' if what is None else check.__name__
             print(f'{name} | {by} | {what or "-"}', flush=True)
             failed += (what is None) != (name == NONE)
-    print(f'{len(todo) - 1} sabotages, and none: {failed} not as they should be; '
+    print(f'{len(todo) - 1} sabotages, and a run without: {failed} failed; '
           f'{time.monotonic() - begun:.0f} s')
     return 1 if failed else 0
 
