@@ -27,7 +27,7 @@ trap 'exit 1' HUP INT TERM
 chown nobody:nogroup "$dir"
 
 # shellcheck disable=SC2086
-env HOME="$dir" XDG_RUNTIME_DIR="$dir" TMPDIR="$dir" USER=nobody LOGNAME=nobody $as_nobody "$@" &
+env HOME="$dir" GST_REGISTRY="$dir/gst-registry.bin" XDG_RUNTIME_DIR="$dir" TMPDIR="$dir" USER=nobody LOGNAME=nobody $as_nobody "$@" &
 child=$!
 trap 'kill "$child" 2>/dev/null; exit 1' HUP INT TERM
 wait "$child"

@@ -428,6 +428,28 @@ test_evicted_drained (void)
   g_assert_cmpuint (agent_stat (agent, "frames") + agent_stat (agent, "drops"), ==, 11);
 }
 
+/* Nor does one that was evicted before its first frame miss the one that was there when it came. */
+static void
+test_evicted_unread (void)
+{
+  g_autoptr (ShmFrameProducer) producer = producer_new ("pool", "d", "live", TRUE, NULL);
+  g_autoptr (Agent) agent = agent_new ();
+
+  watchdog (10);
+  producer_format (producer, 64, 64);
+  producer_publish (producer, 5);
+  agent_expect (agent, "ok", "consumer d ordered");
+  agent_expect (agent, "attached", "next -1");
+  for (guint i = 1; i <= 3; i++)
+    {
+      producer_format (producer, 640 * i, 480);
+      producer_publish (producer, 1);
+    }
+  agent_await_stat (agent, "evictions", 1);
+  agent_hear_until (agent, "take 1", "took 1 8 8");
+  g_assert_cmpuint (agent_stat (agent, "frames") + agent_stat (agent, "drops"), ==, 3);
+}
+
 /* The frame that was there at the attach is not missed, also where a newer one takes its place. */
 static void
 test_latest_begin (void)
@@ -464,6 +486,7 @@ main (int argc, char **argv)
   g_test_add_func ("/delivery/lossless/live", test_evicted_at_once);
   g_test_add_func ("/delivery/evicted/pending", test_evicted_pending);
   g_test_add_func ("/delivery/evicted/drained", test_evicted_drained);
+  g_test_add_func ("/delivery/evicted/unread", test_evicted_unread);
   g_test_add_func ("/delivery/latest/begin", test_latest_begin);
   return agent_run ();
 }

@@ -31,7 +31,7 @@ static char *folder;
 void
 watchdog (guint seconds)
 {
-  alarm (seconds);
+  alarm (3 * seconds); /* for machines that are slow, or busy */
 }
 
 void

@@ -26,6 +26,7 @@ class Check(NamedTuple):
     name: str
     command: str  # of sh, at the top of the tree; $B is the build folder
     mode: str = 'plain'
+    patience: float = 1200  # seconds
 
 
 class Result(NamedTuple):
@@ -76,8 +77,9 @@ def run(check, build):
     begun = time.monotonic()
     print(f'{check.name}: begins', flush=True)
     with open(log, 'w', encoding='utf-8') as output:
-        done = subprocess.run(['sh', '-c', check.command], cwd=TOP, check=False,
-                              stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+        command = ['timeout', f'{check.patience}', 'sh', '-c', check.command]
+        done = subprocess.run(command, cwd=TOP, check=False, stdin=subprocess.DEVNULL,
+                              stdout=output, stderr=subprocess.STDOUT,
                               env={**os.environ, 'B': str(build)})
     result = Result(check.name, done.returncode == 0, time.monotonic() - begun, last_line(log))
     print(f'{check.name}: {"passed" if result.passed else "FAILED"} after {result.seconds:.0f} s: '
@@ -116,7 +118,8 @@ def main():
     modes = {mode for mode in ('mutations', 'sabotage') if getattr(options, mode)}
     todo = [c for c in CHECKS if c.mode in modes]
     if options.soak:
-        todo.append(Check('soak', f'tests/soak/soak.py $B/tests/soak/soak --minutes {options.soak}'))
+        todo.append(Check('soak', f'tests/soak/soak.py $B/tests/soak/soak --minutes {options.soak}',
+                          patience=options.soak * 60 + 1200))
     if not todo:
         todo = [c for c in CHECKS if options.only in (None, c.name)]
     if not todo:

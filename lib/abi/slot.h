@@ -186,7 +186,7 @@ shmframe_slot_bell (const ShmFrameControl *control)
 
 /* Arms with a new ticket. The caller then re-checks (latest, end, loss) and, if there is nothing,
  * sleeps on the bell with the value that it read before. seq_cst fence: Dekker, with the one in
- * shmframe_slot_fence(): either the re-check sees the frame, or the producer sees the ticket and
+ * shmframe_slot_publish() and shmframe_slot_end(): either the re-check sees the frame, or the producer sees the ticket and
  * rings, and the bell's change ends or forestalls the sleep. Relaxed store: the fence orders it. */
 static inline void
 shmframe_slot_arm (ShmFrameControl *control, uint32_t ticket)
@@ -218,8 +218,7 @@ shmframe_slot_retire (ShmFrameView *view, uint32_t slot, uint64_t sequence)
   SHMFRAME_STOP (TAKE_RETIRED);
 }
 
-/* The producer's side of both Dekker pairs: between retiring and reading hazards, and between
- * publishing (or `end`) and reading tickets. */
+/* The producer's side of the Dekker pair with leases: between retiring and reading hazards. */
 static inline void
 shmframe_slot_fence (void)
 {
@@ -252,8 +251,8 @@ shmframe_slot_write (ShmFrameView *view, uint32_t slot, uint64_t old_sequence)
 
 /* Publishes a written slot. Descriptor words, relaxed: ordered by the release of LIVE, which pairs
  * with the acquire in shmframe_slot_lease(). Ring, relaxed: ordered by the release of latest, which
- * pairs with the acquire in shmframe_slot_latest(). The caller then calls shmframe_slot_fence() and
- * reads the tickets. */
+ * pairs with the acquire in shmframe_slot_latest(). seq_cst fence: Dekker, with the one in
+ * shmframe_slot_arm(), since the caller then reads the tickets. */
 static inline void
 shmframe_slot_publish (ShmFrameView *view, uint64_t handle, const ShmFrameDescriptor *descriptor)
 {
@@ -272,18 +271,20 @@ shmframe_slot_publish (ShmFrameView *view, uint64_t handle, const ShmFrameDescri
   SHMFRAME_STOP (PUBLISH_RING);
   atomic_store_explicit (&view->header->latest, handle, memory_order_release);
   SHMFRAME_STOP (PUBLISH_LATEST);
+  atomic_thread_fence (memory_order_seq_cst);
 }
 
 /* Ends the segment: sequence `first` and all after it are in the next one. Release, with the acquire
- * in shmframe_slot_end_sequence(). A fence and a ring follow, as after publishing. */
+ * in shmframe_slot_end_sequence(). seq_cst fence: as in publishing; a ring follows. */
 static inline void
 shmframe_slot_end (ShmFrameView *view, uint64_t first)
 {
   atomic_store_explicit (&view->header->end, first, memory_order_release);
   SHMFRAME_STOP (SEGMENT_ENDED);
+  atomic_thread_fence (memory_order_seq_cst);
 }
 
-/* The consumer's arm ticket, after shmframe_slot_fence(). The producer rings where it differs from
+/* The consumer's arm ticket, after shmframe_slot_publish() or shmframe_slot_end(). The producer rings where it differs from
  * the last one that it rang for this consumer: one ring for each ticket. Relaxed: the fence orders. */
 static inline uint32_t
 shmframe_slot_ticket (const ShmFrameControl *control)

@@ -85,7 +85,7 @@ shmframe_attachment_new (ShmFrameConnection *connection, const ShmFrameMessage *
 }
 
 guint64
-shmframe_attachment_resume (ShmFrameAttachment *self, guint64 next)
+shmframe_attachment_resume (ShmFrameAttachment *self, guint64 first, guint64 next)
 {
   if (next > self->first)
     {
@@ -95,7 +95,7 @@ shmframe_attachment_resume (ShmFrameAttachment *self, guint64 next)
   if (self->delivery == SHMFRAME_DELIVERY_LOSSLESS)
     return self->first + 1 - next;
   self->next = next;
-  self->first = next - 1;
+  self->first = MAX (first, next - 1);
   return 0;
 }
 

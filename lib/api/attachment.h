@@ -57,9 +57,9 @@ ShmFrameAttachment *shmframe_attachment_new (ShmFrameConnection *connection,
                                              const ShmFrameMessage *welcome, const int *fds,
                                              guint n_fds, ShmFrameDelivery delivery,
                                              GError **error);
-/* The reader was attached to the same producer before, and evicted: it goes on at `next`, and passes
- * over what it missed. A lossless one may not: then it returns how much that is. */
-guint64 shmframe_attachment_resume (ShmFrameAttachment *self, guint64 next);
+/* The reader was attached to the same producer before, from `first` on, and evicted: it goes on at
+ * `next`, and passes over what it missed. A lossless one may not: then it returns how much that is. */
+guint64 shmframe_attachment_resume (ShmFrameAttachment *self, guint64 first, guint64 next);
 ShmFrameAttachment *shmframe_attachment_ref (ShmFrameAttachment *self);
 void shmframe_attachment_unref (ShmFrameAttachment *self); /* takes NULL */
 

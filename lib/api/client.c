@@ -259,7 +259,7 @@ on_welcome (Session *self, ShmFrameMessage *message, const int *fds, guint n_fds
   g_mutex_lock (&client->lock);
   client->attachment = attachment;
   if (client->epoch == attachment->epoch)
-    client->counters.drops += shmframe_attachment_resume (attachment, client->next);
+    client->counters.drops += shmframe_attachment_resume (attachment, client->first, client->next);
   client->counters.attaches++;
   g_clear_error (&client->problem);
   queue_event (client, 0,
@@ -702,6 +702,7 @@ drop_attachment (ShmFrameClient *self)
   if (attachment == NULL)
     return;
   self->epoch = attachment->epoch;
+  self->first = attachment->first;
   self->next = attachment->next;
   if (attachment->doorbell >= 0)
     epoll_ctl (self->epoll_fd, EPOLL_CTL_DEL, attachment->doorbell, NULL);

@@ -60,7 +60,7 @@ typedef struct _ShmFrameClient
   guint leases;              /* to attach with */
   guint leases_wanted;       /* by shmframe_client_request_leases() */
   ShmFrameAttachment *attachment;
-  guint64 epoch, next;  /* of the last attachment, once it is over: where the reader was */
+  guint64 epoch, first, next; /* of the last attachment, once it is over: where the reader was */
   gboolean lost;        /* its producer is gone: drain, then detach */
   GError *lost_because; /* with lost */
   GError *problem;      /* why there is no attachment; handed to the reader once */

@@ -13,6 +13,7 @@
 
 /* Events and useless frames that a call with timeout 0 passes over: a full queue, and as many again. */
 #define PASSED_OVER_MAX (2 * SHMFRAME_EVENTS_FULL)
+#define PASSED_OVER_NS G_GINT64_CONSTANT (100000000) /* and how long it may take: copies are slow */
 
 /* What is there for the reader. */
 typedef enum
@@ -620,7 +621,8 @@ shmframe_delivery_next (ShmFrameDeliverer *self, gint64 timeout_ns, gboolean cop
       expired = deadline_ns >= 0 && shmframe_wake_now () >= deadline_ns;
       /* A call that does not wait sees what is there, and not what a producer adds without end. */
       if (again && timeout_ns == 0)
-        expired = ++passed_over > PASSED_OVER_MAX;
+        expired = ++passed_over > PASSED_OVER_MAX
+                  || shmframe_wake_now () >= deadline_ns + PASSED_OVER_NS;
       if (expired)
         {
           set_timed_out (self->client, error);

@@ -292,7 +292,6 @@ replace_segment (ShmFramePool *self, ShmFrameFormat *format, GError **error)
   if (old)
     {
       shmframe_slot_end (&old->segment->view, self->segment_first);
-      shmframe_slot_fence ();
       shmframe_pool_ring (self);
       shmframe_slots_free (old);
     }

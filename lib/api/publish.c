@@ -287,7 +287,6 @@ send_out (ShmFramePool *pool, ShmFrameFrame *frame)
   frame->descriptor.events = (guint32) pool->log.number;
   frame->descriptor.publish_ns = shmframe_wake_now ();
   shmframe_slots_publish (pool->slots, slot, sequence, &frame->descriptor);
-  shmframe_slot_fence ();
   shmframe_pool_ring (pool);
 
   if (pool->rule.window > 0)

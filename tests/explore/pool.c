@@ -215,7 +215,6 @@ producer_publish_at (uint32_t slot, uint64_t sequence)
   ShmFrameDescriptor descriptor = describe (sequence);
 
   shmframe_slot_publish (&pool_view, shmframe_handle (sequence, slot), &descriptor);
-  shmframe_slot_fence (); /* publish */
   ring ();
 }
 
@@ -226,7 +225,6 @@ producer_publish (uint32_t slot)
   ShmFrameDescriptor descriptor = describe (sequence);
 
   shmframe_slots_publish (&producer.slots, slot, sequence, &descriptor);
-  shmframe_slot_fence (); /* publish */
   ring ();
   if (rule.window > 0)
     producer.recent[producer.published % rule.window] = sequence;
@@ -299,7 +297,6 @@ void
 producer_end (void)
 {
   shmframe_slot_end (&pool_view, producer.sequence + 1);
-  shmframe_slot_fence (); /* end */
   ring ();
 }
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Runs the fuzz targets of a build directory: each over its corpus, and then on from there.
 
-fuzz.py [--seconds N] [--jobs N] [--target NAME]... [--seed N] BUILDDIR
+fuzz.py [--seconds N] [--runs N] [--jobs N] [--target NAME]... [--seed N] BUILDDIR
 fuzz.py --update-corpus [--seconds N] [--target NAME]... BUILDDIR
     makes the corpus anew: the seeds (seeds.py, python3-gi), the inputs called crash-*, and what adds
     coverage to them from the old corpus and from fuzzing
@@ -30,7 +30,7 @@ TARGETS = {  # name: the longest input
     'metas': 2048,
 }
 SMALL = 512  # bytes of a new input in the corpus
-INPUT_SECONDS = 60  # for one input: only a hang takes that long
+INPUT_SECONDS = 10  # for one input: only a hang takes that long
 LOADED = re.compile(r'\bINITED\s+cov: (\d+) ft: (\d+)')
 COVERED = re.compile(r'\bcov: (\d+) ft: (\d+)')
 STAT = re.compile(r'^stat::(\w+):\s+(\d+)', re.M)
@@ -64,11 +64,11 @@ class Target:
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
         return done.returncode, done.stdout.decode(errors='replace')
 
-    def fuzz(self, seconds, seed):
+    def fuzz(self, seconds, seed, runs):
         """A row of the table, whether it is good, and the output."""
         with tempfile.TemporaryDirectory() as work:
             code, output = self.run([work, self.corpus], f'-max_total_time={seconds}',
-                                    f'-seed={seed}', '-print_final_stats=1')
+                                    f'-runs={runs}', f'-seed={seed}', '-print_final_stats=1')
         loaded, covered = LOADED.search(output), COVERED.findall(output)
         stats = dict(STAT.findall(output))
         executions = int(stats.get('number_of_executed_units', 0))
@@ -111,7 +111,7 @@ class Target:
         return code == 0
 
 
-def report(targets, seconds, jobs, seed):
+def report(targets, seconds, jobs, seed, runs):
     widths = (10, 11, 8, 12, 14)
     titles = ('target', 'executions', 'exec/s', 'cov', 'ft')
     failed = executions = 0
@@ -119,7 +119,7 @@ def report(targets, seconds, jobs, seed):
     print(f'{seconds} s each, seed {seed}')
     print(*(title.ljust(width) for title, width in zip(titles, widths)), 'result', flush=True)
     with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
-        for row, good, output in pool.map(lambda t: t.fuzz(seconds, seed), targets):
+        for row, good, output in pool.map(lambda t: t.fuzz(seconds, seed, runs), targets):
             print(*(cell.ljust(width) for cell, width in zip(row, widths)), row[-1], flush=True)
             executions += int(row[1]) if row[1].isdigit() else 0
             if not good:
@@ -133,6 +133,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--seconds', type=int, default=60)
+    parser.add_argument('--runs', type=int, default=-1, help='stop after so many')
     parser.add_argument('--jobs', type=int, default=1)
     parser.add_argument('--target', action='append', choices=TARGETS)
     parser.add_argument('--seed', type=int, default=random.randrange(1, 1 << 31))
@@ -143,7 +144,7 @@ def main():
     targets = [Target(args.builddir.resolve(), name) for name in args.target or TARGETS]
     if args.update_corpus:
         return 0 if all([target.update(args.seconds, args.seed) for target in targets]) else 1
-    return 1 if report(targets, args.seconds, args.jobs, args.seed) else 0
+    return 1 if report(targets, args.seconds, args.jobs, args.seed, args.runs) else 0
 
 
 if __name__ == '__main__':

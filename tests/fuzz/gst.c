@@ -15,8 +15,6 @@
  */
 GstCaps *__real_gst_caps_from_string (const char *string);
 GstCaps *__wrap_gst_caps_from_string (const char *string);
-GstTagList *__real_gst_tag_list_new_from_string (const char *string);
-GstTagList *__wrap_gst_tag_list_new_from_string (const char *string);
 GstStructure *__real_gst_structure_from_string (const char *string, char **end);
 GstStructure *__wrap_gst_structure_from_string (const char *string, char **end);
 
@@ -84,19 +82,6 @@ __wrap_gst_structure_from_string (const char *string, char **end)
   parsed = __real_gst_structure_from_string (string, end);
   leave ();
   return parsed ? gst_structure_copy (parsed) : NULL;
-}
-
-/* Its own precondition is the caller's matter. */
-GstTagList *
-__wrap_gst_tag_list_new_from_string (const char *string)
-{
-  g_autoptr (GstTagList) parsed = NULL;
-
-  g_assert_true (g_str_has_prefix (string, "taglist"));
-  enter (string);
-  parsed = __real_gst_tag_list_new_from_string (string);
-  leave ();
-  return parsed ? gst_tag_list_copy (parsed) : NULL;
 }
 
 /* Makes a quark of the type. A macro gives the name, which is the longest. */

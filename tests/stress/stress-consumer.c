@@ -230,6 +230,8 @@ on_event (Consumer *self, ShmFrameEvent *event)
       if (self->begin)
         break; /* after an eviction */
       self->begin = shmframe_event_get_sequence (event);
+      if (self->counts->objects == 1 && self->begin != 1)
+        fail (self, "admitted before the first frame, but not with it");
       if (self->counts->objects == 1)
         g_assert_cmpint (write (self->phase->attached[1], "", 1), ==, 1);
       break;
