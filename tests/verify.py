@@ -59,6 +59,10 @@ CHECKS = [
     Check('sabotage', 'tests/stress/sabotage.py', 'sabotage'),
     Check('asan-gcc', suite('asan')),
     Check('asan-clang', suite('asan-clang')),
+    # Not for leaks, of which GStreamer's registry has some; gst-launch-1.0 itself is not sanitized.
+    Check('asan-elements', 'export ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 '
+          'LD_PRELOAD=$(gcc -print-file-name=libasan.so); '
+          + suite('asan-elements', '--suite elements')),
     Check('tsan', suite('tsan')),
     Check('coverage', "find $B/coverage -name '*.gcda' -delete; " + suite('coverage')
           + ' && tests/coverage.py --least 90 $B/coverage'),
