@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* shmframesink and shmframesrc, each in a process of its own: elements-runner (beside this program),
- * and gst-launch-1.0. Needs GST_PLUGIN_PATH. */
+/* shmframesink and shmframesrc, each in a process of its own. */
 
-#include "elements-child.h"
+#include "child.h"
 
 #include <glib/gstdio.h>
 
-#define TEST_TIMEOUT_S 30
 #define SMALL "video/x-raw,format=I420,width=322,height=240,framerate=30/1"
 #define SMALL_BYTES (324 * 240 + 2 * 164 * 120)
 
@@ -601,48 +599,10 @@ test_leaks (void)
   g_assert_cmpuint (n_logs, >, 0);
 }
 
-static void
-each_test (gpointer fixture, gconstpointer data)
-{
-  void (*test) (void) = data;
-
-  alarm (TEST_TIMEOUT_S);
-  test ();
-  alarm (0);
-}
-
-static void
-add (const char *path, void (*test) (void))
-{
-  g_test_add (path, char, test, NULL, (void (*) (char *, gconstpointer)) each_test, NULL);
-}
-
-static void
-remove_folder (void)
-{
-  g_autoptr (GDir) dir = g_dir_open (folder, 0, NULL);
-  const char *name;
-
-  while ((name = g_dir_read_name (dir)))
-    {
-      g_autofree char *path = g_build_filename (folder, name, NULL);
-
-      g_unlink (path);
-    }
-  g_rmdir (folder);
-}
-
 int
 main (int argc, char **argv)
 {
-  g_autofree char *here = g_path_get_dirname (argv[0]);
-  int failed;
-
-  g_test_init (&argc, &argv, NULL);
-  runner_path = g_build_filename (here, "elements-runner", NULL);
-  folder = g_dir_make_tmp ("shmframe-elements-XXXXXX", NULL);
-  g_setenv ("SHMFRAME_RUNTIME_DIR", folder, TRUE);
-  signal (SIGPIPE, SIG_IGN);
+  begin_tests (&argc, &argv);
 
   add ("/elements/no-copy", test_no_copy);
   add ("/elements/converter", test_converter);
@@ -678,8 +638,5 @@ main (int argc, char **argv)
   g_test_add_data_func ("/elements/interrupt", "-f", test_interrupt);
   g_test_add_data_func ("/elements/interrupt-eos", "-e", test_interrupt);
   add ("/elements/leaks", test_leaks);
-
-  failed = g_test_run ();
-  remove_folder ();
-  return failed;
+  return run_tests ();
 }

@@ -62,7 +62,8 @@ static void
 test_tags (void)
 {
   g_autoptr (GstTagList) tags = gst_shm_frame_tags_from_text (
-      "taglist, title=(string)\"An evening, (live) \\\"encore\\\"\", artist=(string){ A, \"B (b)\" }, "
+      "taglist, title=(string)\"An evening, (live) \\\"encore\\\"\", artist=(string){ A, \"B (b)\" "
+      "}, "
       "bitrate=(string)many, nobody-registered-this=(int)1; what follows");
   g_autofree char *title = NULL, *first = NULL, *second = NULL;
 

@@ -1,23 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#pragma once
+#include "child.h"
 
-/* Processes of tests/elements.c: pipelines run by elements-runner, and what they say. */
-
-#include <gio/gio.h>
+#include <glib/gstdio.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
-static char *runner_path;
-static char *folder;
+#define TEST_TIMEOUT_S 30
 
-typedef struct
-{
-  GSubprocess *process;
-  GDataInputStream *out;
-  GPtrArray *lines; /* all that it has said */
-} Child;
+static char *runner_path;
+char *folder;
 
 static void
 child_setup (gpointer user_data)
@@ -26,7 +19,7 @@ child_setup (gpointer user_data)
   prctl (PR_SET_PDEATHSIG, SIGKILL);
 }
 
-static Child *
+Child *
 child_spawn (const char *const *argv)
 {
   g_autoptr (GSubprocessLauncher) launcher
@@ -42,9 +35,7 @@ child_spawn (const char *const *argv)
   return child;
 }
 
-static Child *run (const char *format, ...) G_GNUC_PRINTF (1, 2);
-
-static Child *
+Child *
 run (const char *format, ...)
 {
   g_autofree char *pipeline = NULL;
@@ -57,8 +48,7 @@ run (const char *format, ...)
   return child_spawn ((const char *[]){ runner_path, pipeline, NULL });
 }
 
-/* The next line that begins so; NULL at the end. */
-static const char *
+const char *
 wait_line (Child *child, const char *prefix)
 {
   char *line;
@@ -72,7 +62,7 @@ wait_line (Child *child, const char *prefix)
   return NULL;
 }
 
-static void
+void
 expect_line (Child *child, const char *prefix)
 {
   const char *line = wait_line (child, prefix);
@@ -84,7 +74,7 @@ expect_line (Child *child, const char *prefix)
   g_assert_nonnull (line);
 }
 
-static void
+void
 tell (Child *child, const char *command)
 {
   GOutputStream *in = g_subprocess_get_stdin_pipe (child->process);
@@ -94,8 +84,7 @@ tell (Child *child, const char *command)
   g_assert_true (g_output_stream_flush (in, NULL, NULL));
 }
 
-/* Reads to the end; its exit code, or minus its signal. */
-static int
+int
 finish (Child *child)
 {
   while (wait_line (child, "\n"))
@@ -109,7 +98,7 @@ finish (Child *child)
              : g_subprocess_get_exit_status (child->process);
 }
 
-static void
+void
 child_free (Child *child)
 {
   g_subprocess_force_exit (child->process);
@@ -120,9 +109,7 @@ child_free (Child *child)
   g_free (child);
 }
 
-G_DEFINE_AUTOPTR_CLEANUP_FUNC (Child, child_free)
-
-static guint
+guint
 count_lines (Child *child, const char *prefix)
 {
   guint n = 0;
@@ -132,8 +119,7 @@ count_lines (Child *child, const char *prefix)
   return n;
 }
 
-/* Number of a field in its last statistics. */
-static guint64
+guint64
 stat_of (Child *child, const char *name)
 {
   g_autofree char *key = g_strconcat (" ", name, "=(", NULL);
@@ -149,8 +135,7 @@ stat_of (Child *child, const char *name)
   g_assert_not_reached ();
 }
 
-/* Hashes of the frames that a pipeline, or a child, showed. */
-static char *
+char *
 hashes (Child *child)
 {
   GString *all = g_string_new (NULL);
@@ -161,7 +146,7 @@ hashes (Child *child)
   return g_string_free (all, FALSE);
 }
 
-static char *
+char *
 reference (const char *pipeline)
 {
   g_autoptr (Child) child = run ("%s ! fakesink name=check", pipeline);
@@ -170,7 +155,7 @@ reference (const char *pipeline)
   return hashes (child);
 }
 
-static gboolean
+gboolean
 have_elements (const char *first, ...)
 {
   gboolean have = TRUE;
@@ -188,4 +173,56 @@ have_elements (const char *first, ...)
     }
   va_end (args);
   return have;
+}
+
+static void
+each_test (gpointer fixture, gconstpointer data)
+{
+  void (*test) (void) = data;
+
+  alarm (TEST_TIMEOUT_S);
+  test ();
+  alarm (0);
+}
+
+void
+add (const char *path, void (*test) (void))
+{
+  g_test_add (path, char, test, NULL, (void (*) (char *, gconstpointer)) each_test, NULL);
+}
+
+static void
+remove_folder (void)
+{
+  g_autoptr (GDir) dir = g_dir_open (folder, 0, NULL);
+  const char *name;
+
+  while ((name = g_dir_read_name (dir)))
+    {
+      g_autofree char *path = g_build_filename (folder, name, NULL);
+
+      g_unlink (path);
+    }
+  g_rmdir (folder);
+}
+
+void
+begin_tests (int *argc, char ***argv)
+{
+  g_autofree char *here = g_path_get_dirname ((*argv)[0]);
+
+  g_test_init (argc, argv, NULL);
+  runner_path = g_build_filename (here, "elements-runner", NULL);
+  folder = g_dir_make_tmp ("shmframe-elements-XXXXXX", NULL);
+  g_setenv ("SHMFRAME_RUNTIME_DIR", folder, TRUE);
+  signal (SIGPIPE, SIG_IGN);
+}
+
+int
+run_tests (void)
+{
+  int failed = g_test_run ();
+
+  remove_folder ();
+  return failed;
 }

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Runs a pipeline for tests/elements.c: elements-runner PIPELINE.
+/* Runs a pipeline for the tests of this folder: elements-runner PIPELINE.
  *
  * Out, a line each: state STATE; message STRUCTURE; warning TEXT; error TEXT; eos; stats NAME
  * STRUCTURE (of each shmframe element, at the end and when asked). Of what reaches the element named
- * "check": caps CAPS; tag TAGS; gap; flush; timecode CODE; frame PTS OFFSET FLAGS MD5.
+ * "check": caps CAPS; tag TAGS; gap; flush; timecode CODE; frame PTS OFFSET FLAGS MD5, and, where it lies in
+ * a pool, at INODE OFFSET PERMISSIONS (of the segment, within it, and of its mapping).
  * In: stats; state STATE; set ELEMENT PROPERTY VALUE; eos; flush; hold N, held, release (buffers that
  * reach "check"; held says held MD5 for each); quit.
  * It ends by itself after EOS or an error; exit code 1 after an error. */
@@ -43,6 +44,38 @@ say (const char *format, ...)
   va_end (args);
 }
 
+/* Formats whose components do not lie at whole bytes are unpacked first. */
+static void
+hash_unpacked (GChecksum *checksum, GstVideoFrame *frame)
+{
+  const GstVideoFormatInfo *info = frame->info.finfo;
+  gint width = GST_VIDEO_FRAME_WIDTH (frame);
+  gsize size
+      = width
+        * (GST_VIDEO_FORMAT_INFO_BITS (gst_video_format_get_info (info->unpack_format)) > 8 ? 8
+                                                                                            : 4);
+  g_autofree guint8 *line = g_malloc0 (size + 64);
+
+  for (gint y = 0; y < GST_VIDEO_FRAME_HEIGHT (frame); y++)
+    {
+      info->unpack_func (info, GST_VIDEO_PACK_FLAG_NONE, line, frame->data, frame->info.stride, 0,
+                         y, width);
+      g_checksum_update (checksum, line, size);
+    }
+}
+
+static void
+hash_components (GChecksum *checksum, GstVideoFrame *frame)
+{
+  for (guint c = 0; c < GST_VIDEO_FRAME_N_COMPONENTS (frame); c++)
+    for (gint y = 0; y < GST_VIDEO_FRAME_COMP_HEIGHT (frame, c); y++)
+      g_checksum_update (
+          checksum,
+          (guint8 *) GST_VIDEO_FRAME_COMP_DATA (frame, c) - GST_VIDEO_FRAME_COMP_POFFSET (frame, c)
+              + y * GST_VIDEO_FRAME_COMP_STRIDE (frame, c),
+          GST_VIDEO_FRAME_COMP_WIDTH (frame, c) * GST_VIDEO_FRAME_COMP_PSTRIDE (frame, c));
+}
+
 static char *
 hash_frame (GstBuffer *buffer, GstCaps *caps)
 {
@@ -55,12 +88,11 @@ hash_frame (GstBuffer *buffer, GstCaps *caps)
       && GST_VIDEO_INFO_FORMAT (&info) != GST_VIDEO_FORMAT_ENCODED
       && gst_video_frame_map (&frame, &info, buffer, GST_MAP_READ))
     {
-      for (guint c = 0; c < GST_VIDEO_FRAME_N_COMPONENTS (&frame); c++)
-        for (gint y = 0; y < GST_VIDEO_FRAME_COMP_HEIGHT (&frame, c); y++)
-          g_checksum_update (checksum,
-                             (guint8 *) GST_VIDEO_FRAME_COMP_DATA (&frame, c)
-                                 + y * GST_VIDEO_FRAME_COMP_STRIDE (&frame, c),
-                             GST_VIDEO_FRAME_COMP_WIDTH (&frame, c));
+      if (GST_VIDEO_FORMAT_INFO_IS_COMPLEX (info.finfo)
+          || GST_VIDEO_FORMAT_INFO_IS_TILED (info.finfo))
+        hash_unpacked (checksum, &frame);
+      else
+        hash_components (checksum, &frame);
       gst_video_frame_unmap (&frame);
     }
   else if (gst_buffer_map (buffer, &map, GST_MAP_READ))
@@ -69,6 +101,38 @@ hash_frame (GstBuffer *buffer, GstCaps *caps)
       gst_buffer_unmap (buffer, &map);
     }
   return g_strdup (g_checksum_get_string (checksum));
+}
+
+/* Where in which segment a frame lies, by /proc/self/maps. */
+static void
+say_where (GstBuffer *buffer)
+{
+  g_autofree char *maps = NULL;
+  g_auto (GStrv) lines = NULL;
+  guint64 address;
+  GstMapInfo map;
+
+  if (!gst_buffer_map (buffer, &map, GST_MAP_READ))
+    return;
+  address = (guintptr) map.data;
+  gst_buffer_unmap (buffer, &map);
+  g_file_get_contents ("/proc/self/maps", &maps, NULL, NULL);
+  lines = g_strsplit (maps, "\n", -1);
+  for (guint i = 0; lines[i]; i++)
+    {
+      guint64 from, to, offset, inode;
+      char permissions[5];
+
+      if (strstr (lines[i], "/memfd:shmframe")
+          && sscanf (lines[i],
+                     "%" G_GINT64_MODIFIER "x-%" G_GINT64_MODIFIER "x %4s %" G_GINT64_MODIFIER
+                     "x %*s %" G_GUINT64_FORMAT,
+                     &from, &to, permissions, &offset, &inode)
+                 == 5
+          && address >= from && address < to)
+        say ("at %" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT " %s", inode, address - from + offset,
+             permissions);
+    }
 }
 
 static void
@@ -82,6 +146,7 @@ check_buffer (Runner *runner, GstPad *pad, GstBuffer *buffer)
        GST_BUFFER_OFFSET (buffer),
        GST_BUFFER_FLAG_IS_SET (buffer, GST_BUFFER_FLAG_DISCONT) ? "D" : "-",
        GST_BUFFER_FLAG_IS_SET (buffer, GST_BUFFER_FLAG_DELTA_UNIT) ? "-" : "K", hash);
+  say_where (buffer);
   if (code && gst_video_time_code_is_valid (&code->tc))
     {
       g_autofree char *string = gst_video_time_code_to_string (&code->tc);

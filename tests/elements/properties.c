@@ -7,7 +7,8 @@
 
 static const struct
 {
-  const char *element, *property, *value; /* as gst-launch-1.0 would write it; NULL: not a default */
+  const char *element, *property,
+      *value; /* as gst-launch-1.0 would write it; NULL: not a default */
 } contract[] = {
   { "shmframesink", "pool", "default" },
   { "shmframesink", "stats", NULL },
@@ -54,9 +55,9 @@ test_properties (void)
         continue;
       value = gst_value_serialize (g_param_spec_get_default_value (spec));
       g_assert_cmpstr (value, ==, contract[i].value);
-      g_assert_true (spec->flags
-                     & (GST_PARAM_MUTABLE_READY | GST_PARAM_MUTABLE_PAUSED
-                        | GST_PARAM_MUTABLE_PLAYING));
+      g_assert_true (
+          spec->flags
+          & (GST_PARAM_MUTABLE_READY | GST_PARAM_MUTABLE_PAUSED | GST_PARAM_MUTABLE_PLAYING));
     }
 }
 
