@@ -22,6 +22,8 @@ static const struct
   [GST_SHM_FRAME_COPY_SEGMENT] = { "segment", "the slot belongs to a segment that was replaced" },
   [GST_SHM_FRAME_COPY_STRIDES]
   = { "strides", "downstream does not support GstVideoMeta, and needs default strides" },
+  [GST_SHM_FRAME_COPY_UNTRUSTED]
+  = { "untrusted", "a compressed frame of another user could change while it is parsed" },
   [GST_SHM_FRAME_COPY_QUOTA] = { "quota", "downstream holds as many frames as were granted" },
 };
 

@@ -9,13 +9,14 @@ G_BEGIN_DECLS
 /* Why a frame had to be copied. */
 typedef enum
 {
-  GST_SHM_FRAME_COPY_FOREIGN, /* sink: memory that is no slot of the pool */
-  GST_SHM_FRAME_COPY_NO_SLOT, /* sink: the pool gave ordinary memory, the slots were used up */
-  GST_SHM_FRAME_COPY_REPEAT,  /* sink: a slot that was published before */
-  GST_SHM_FRAME_COPY_LAYOUT,  /* sink: planes elsewhere than the slot's format says */
-  GST_SHM_FRAME_COPY_SEGMENT, /* sink: a slot of a segment that was replaced */
-  GST_SHM_FRAME_COPY_STRIDES, /* source: downstream does not know GstVideoMeta */
-  GST_SHM_FRAME_COPY_QUOTA,   /* source: downstream holds all leases */
+  GST_SHM_FRAME_COPY_FOREIGN,   /* sink: memory that is no slot of the pool */
+  GST_SHM_FRAME_COPY_NO_SLOT,   /* sink: the pool gave ordinary memory, the slots were used up */
+  GST_SHM_FRAME_COPY_REPEAT,    /* sink: a slot that was published before */
+  GST_SHM_FRAME_COPY_LAYOUT,    /* sink: planes elsewhere than the slot's format says */
+  GST_SHM_FRAME_COPY_SEGMENT,   /* sink: a slot of a segment that was replaced */
+  GST_SHM_FRAME_COPY_STRIDES,   /* source: downstream does not know GstVideoMeta */
+  GST_SHM_FRAME_COPY_QUOTA,     /* source: downstream holds all leases */
+  GST_SHM_FRAME_COPY_UNTRUSTED, /* source: a compressed frame of another user, who could change it */
   GST_SHM_FRAME_N_COPIES,
 } GstShmFrameCopy;
 

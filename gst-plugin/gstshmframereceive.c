@@ -7,6 +7,7 @@
 
 #include <gst/video/video.h>
 #include <string.h>
+#include <unistd.h>
 
 GST_DEBUG_CATEGORY_EXTERN (shm_frame_src_debug);
 #define GST_CAT_DEFAULT shm_frame_src_debug
@@ -193,6 +194,7 @@ static void
 note_gap (GstShmFrameSrc *self, guint64 sequence)
 {
   guint64 missing = self->sequence && sequence > self->sequence ? sequence - self->sequence - 1 : 0;
+  gboolean flushed;
   gint64 now;
 
   self->sequence = sequence;
@@ -200,14 +202,17 @@ note_gap (GstShmFrameSrc *self, guint64 sequence)
     return;
   self->discont = TRUE;
   self->drops += missing;
+  flushed = self->flushed;
+  self->flushed = FALSE;
   now = gst_shm_frame_clock_monotonic ();
   if (self->delivery == SHMFRAME_DELIVERY_LATEST
       || now - self->drop_message_ns < DROP_MESSAGE_INTERVAL_NS)
     return;
   self->drop_message_ns = now;
-  post_message (self, gst_structure_new ("shmframe-drop", "sequence", G_TYPE_UINT64, sequence,
-                                         "missing", G_TYPE_UINT64, missing, "count", G_TYPE_UINT64,
-                                         self->drops, NULL));
+  post_message (self, gst_structure_new ("shmframe-drop", "cause", G_TYPE_STRING,
+                                         flushed ? "flush" : "lag", "sequence", G_TYPE_UINT64,
+                                         sequence, "missing", G_TYPE_UINT64, missing, "count",
+                                         G_TYPE_UINT64, self->drops, NULL));
 }
 
 static void
@@ -359,6 +364,8 @@ handle_attached (GstShmFrameSrc *self, ShmFrameEvent *event)
       = shmframe_event_get_value (event) ? g_variant_ref (shmframe_event_get_value (event)) : NULL;
 
   self->attached = TRUE;
+  self->trusted = value && gst_shm_frame_stats_get (value, "uid") == geteuid ();
+  self->flushed = FALSE;
   self->since_ns = gst_shm_frame_clock_monotonic ();
   self->sequence = 0;
   self->shift_ns = 0;
@@ -432,6 +439,18 @@ handle_gap (GstShmFrameSrc *self, GVariant *value)
     gst_pad_push_event (GST_BASE_SRC_PAD (self), gst_event_new_gap (running, duration));
 }
 
+/* The producer was flushed, and took back what was unread up to that sequence. */
+static void
+handle_flush (GstShmFrameSrc *self, guint64 newest)
+{
+  self->discont = self->flushed = TRUE;
+  if (self->sequence == 0 || newest <= self->sequence || self->delivery == SHMFRAME_DELIVERY_LATEST)
+    return;
+  g_mutex_lock (&self->lock);
+  self->flush_drops += newest - self->sequence;
+  g_mutex_unlock (&self->lock);
+}
+
 static void
 handle_named (GstShmFrameSrc *self, ShmFrameEvent *event)
 {
@@ -444,6 +463,8 @@ handle_named (GstShmFrameSrc *self, ShmFrameEvent *event)
     handle_tags (self, value);
   else if (g_str_equal (name, "gap"))
     handle_gap (self, value);
+  else if (g_str_equal (name, "flush") && g_variant_is_of_type (value, G_VARIANT_TYPE_UINT64))
+    handle_flush (self, g_variant_get_uint64 (value));
   else if (g_str_equal (name, "latency") && g_variant_is_of_type (value, G_VARIANT_TYPE_UINT64))
     set_latency (self, MIN (g_variant_get_uint64 (value), 3600 * GST_SECOND),
                  self->frame_duration_ns);
@@ -469,9 +490,10 @@ handle_evicted (GstShmFrameSrc *self, ShmFrameEvent *event)
   g_autofree char *reason = reason_of (event);
 
   self->discont = TRUE;
-  GST_ELEMENT_WARNING (self, RESOURCE, READ,
-                       ("The producer dropped this consumer; it attaches again (a lossless one as ordered)."),
-                       ("%s", reason));
+  GST_ELEMENT_WARNING (
+      self, RESOURCE, READ,
+      ("The producer dropped this consumer; it attaches again (a lossless one as ordered)."),
+      ("%s", reason));
   post_message (self,
                 gst_structure_new ("shmframe-evicted", "reason", G_TYPE_STRING, reason, NULL));
 }
@@ -540,11 +562,27 @@ ask_for_leases (GstShmFrameSrc *self, ShmFrameConsumer *consumer)
 }
 
 static ShmFrameFrame *
+copy_frame (GstShmFrameSrc *self, ShmFrameConsumer *consumer, GstShmFrameCopy why,
+            ShmFrameEvent **event, GError **error)
+{
+  ShmFrameFrame *frame = shmframe_consumer_copy (consumer, time_left (self), event, error);
+
+  if (frame)
+    gst_shm_frame_copies_add (&self->copies, GST_ELEMENT (self), why,
+                              shmframe_frame_get_size (frame));
+  return frame;
+}
+
+static ShmFrameFrame *
 next_frame (GstShmFrameSrc *self, ShmFrameConsumer *consumer, ShmFrameEvent **event, GError **error)
 {
   g_autoptr (GError) lease_error = NULL;
-  ShmFrameFrame *frame = shmframe_consumer_lease (consumer, time_left (self), event, &lease_error);
+  ShmFrameFrame *frame;
 
+  /* A parser must not see bytes change under it. */
+  if (!self->trusted && self->layout && !gst_shm_frame_layout_is_raw (self->layout))
+    return copy_frame (self, consumer, GST_SHM_FRAME_COPY_UNTRUSTED, event, error);
+  frame = shmframe_consumer_lease (consumer, time_left (self), event, &lease_error);
   if (!g_error_matches (lease_error, SHMFRAME_ERROR, SHMFRAME_ERROR_QUOTA))
     {
       if (lease_error)
@@ -552,11 +590,7 @@ next_frame (GstShmFrameSrc *self, ShmFrameConsumer *consumer, ShmFrameEvent **ev
       return frame;
     }
   ask_for_leases (self, consumer);
-  frame = shmframe_consumer_copy (consumer, time_left (self), event, error);
-  if (frame)
-    gst_shm_frame_copies_add (&self->copies, GST_ELEMENT (self), GST_SHM_FRAME_COPY_QUOTA,
-                              shmframe_frame_get_size (frame));
-  return frame;
+  return copy_frame (self, consumer, GST_SHM_FRAME_COPY_QUOTA, event, error);
 }
 
 static GstFlowReturn

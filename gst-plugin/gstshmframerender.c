@@ -72,72 +72,6 @@ gst_shm_frame_sink_get_times (GstBaseSink *base, GstBuffer *buffer, GstClockTime
     }
 }
 
-/* Whoever waits for consumers must be able to admit one. */
-static gboolean
-can_admit (GstShmFrameSink *self)
-{
-  g_autoptr (GstShmFrameLayout) layout
-      = gst_shm_frame_writer_choose_layout (self->writer, self->layout);
-  g_autoptr (GError) error = NULL;
-
-  if (gst_shm_frame_writer_prepare (self->writer, layout, &error))
-    return TRUE;
-  if (!g_error_matches (error, SHMFRAME_ERROR, SHMFRAME_ERROR_FLUSHING))
-    gst_shm_frame_post_error (GST_ELEMENT (self), error);
-  return FALSE;
-}
-
-/* Waits for a consumer, or for the end of an unlock. The preroll lock, which the caller holds, is
- * released meanwhile, since state changes need it; so unlock_stop(), which is called with it, must
- * not end an unlock before we have seen it (`waiting`). */
-static gboolean
-wait_once (GstShmFrameSink *self, ShmFrameProducer *producer, GError **error)
-{
-  GstBaseSink *base = GST_BASE_SINK (self);
-  gboolean attached;
-
-  g_mutex_lock (&self->lock);
-  self->waiting = TRUE;
-  g_mutex_unlock (&self->lock);
-  GST_BASE_SINK_PREROLL_UNLOCK (base);
-
-  attached = shmframe_producer_wait_for_consumer (producer, -1, error);
-
-  g_mutex_lock (&self->lock);
-  self->waiting = FALSE;
-  g_cond_broadcast (&self->unlock_changed);
-  while (self->unlocked)
-    g_cond_wait (&self->unlock_changed, &self->lock);
-  g_mutex_unlock (&self->lock);
-  GST_BASE_SINK_PREROLL_LOCK (base);
-  return attached;
-}
-
-static GstFlowReturn
-wait_for_consumer (GstShmFrameSink *self)
-{
-  GstBaseSink *base = GST_BASE_SINK (self);
-  g_autoptr (ShmFrameProducer) producer = gst_shm_frame_sink_dup_producer (self);
-
-  if (!can_admit (self))
-    return base->flushing ? GST_FLOW_FLUSHING : GST_FLOW_ERROR;
-  GST_INFO_OBJECT (self, "waiting for a consumer");
-  while (!self->had_consumer)
-    {
-      g_autoptr (GError) error = NULL;
-
-      self->had_consumer = wait_once (self, producer, &error);
-      if (base->flushing)
-        return GST_FLOW_FLUSHING;
-      if (!self->had_consumer && !g_error_matches (error, SHMFRAME_ERROR, SHMFRAME_ERROR_FLUSHING))
-        {
-          gst_shm_frame_post_error (GST_ELEMENT (self), error);
-          return GST_FLOW_ERROR;
-        }
-    }
-  return GST_FLOW_OK;
-}
-
 static gboolean
 must_wait_for_consumer (GstShmFrameSink *self)
 {
@@ -147,18 +81,6 @@ must_wait_for_consumer (GstShmFrameSink *self)
   wait = self->wait_for_consumer;
   g_mutex_unlock (&self->lock);
   return wait && !self->had_consumer;
-}
-
-/* Nothing is published here: the frame comes again to render(). */
-GstFlowReturn
-gst_shm_frame_sink_preroll (GstBaseSink *base, GstBuffer *buffer)
-{
-  GstShmFrameSink *self = GST_SHM_FRAME_SINK (base);
-
-  if (!self->layout)
-    return GST_FLOW_NOT_NEGOTIATED;
-  check_live (self);
-  return must_wait_for_consumer (self) && !self->live ? wait_for_consumer (self) : GST_FLOW_OK;
 }
 
 static GstFlowReturn
@@ -188,6 +110,120 @@ drop (GstShmFrameSink *self, GstShmFrameDrop why)
     }
   return FLOW_DROPPED;
 }
+
+/* ---- waiting for a consumer ---- */
+
+/* Whoever waits for consumers must be able to admit one. */
+static gboolean
+prepare (GstShmFrameSink *self, GError **error)
+{
+  g_autoptr (GstShmFrameLayout) layout
+      = gst_shm_frame_writer_choose_layout (self->writer, self->layout);
+
+  return gst_shm_frame_writer_prepare (self->writer, layout, error);
+}
+
+/* FALSE without an error: it was unlocked, which is over now, or will not be. */
+static gboolean
+wait_once (GstShmFrameSink *self, ShmFrameProducer *producer, GError **error)
+{
+  GstPad *pad = GST_BASE_SINK_PAD (self);
+  gboolean attached
+      = prepare (self, error) && shmframe_producer_wait_for_consumer (producer, -1, error);
+
+  if (attached || !g_error_matches (*error, SHMFRAME_ERROR, SHMFRAME_ERROR_FLUSHING))
+    return attached;
+  g_clear_error (error);
+  g_mutex_lock (&self->lock);
+  while (self->unlocked && !self->ending && !GST_PAD_IS_FLUSHING (pad))
+    g_cond_wait (&self->changed, &self->lock);
+  g_mutex_unlock (&self->lock);
+  return FALSE;
+}
+
+/* Until there is a consumer, the pad is flushed, or EOS was asked for and waits behind us. */
+static gboolean
+goes_on_waiting (GstShmFrameSink *self, const GError *error)
+{
+  gboolean waiting;
+
+  g_mutex_lock (&self->lock);
+  waiting = !error && !self->had_consumer && !self->ending
+            && !GST_PAD_IS_FLUSHING (GST_BASE_SINK_PAD (self));
+  self->waiting = waiting;
+  g_cond_broadcast (&self->changed);
+  g_mutex_unlock (&self->lock);
+  return waiting;
+}
+
+static GstFlowReturn
+wait_for_consumer (GstShmFrameSink *self)
+{
+  g_autoptr (ShmFrameProducer) producer = gst_shm_frame_sink_dup_producer (self);
+  g_autoptr (GError) error = NULL;
+
+  GST_INFO_OBJECT (self, "waiting for a consumer");
+  while (goes_on_waiting (self, error))
+    self->had_consumer = wait_once (self, producer, &error);
+  if (error)
+    {
+      gst_shm_frame_post_error (GST_ELEMENT (self), error);
+      return GST_FLOW_ERROR;
+    }
+  if (self->had_consumer)
+    return GST_FLOW_OK;
+  return GST_PAD_IS_FLUSHING (GST_BASE_SINK_PAD (self))
+             ? GST_FLOW_FLUSHING
+             : drop (self, GST_SHM_FRAME_DROP_NO_CONSUMER);
+}
+
+static GstFlowReturn
+look_for_consumer (GstShmFrameSink *self)
+{
+  g_autoptr (GError) error = NULL;
+
+  if (!prepare (self, &error) && !g_error_matches (error, SHMFRAME_ERROR, SHMFRAME_ERROR_FLUSHING))
+    {
+      gst_shm_frame_post_error (GST_ELEMENT (self), error);
+      return GST_FLOW_ERROR;
+    }
+  self->had_consumer = gst_shm_frame_sink_count_consumers (self) > 0;
+  return self->had_consumer ? GST_FLOW_OK : drop (self, GST_SHM_FRAME_DROP_NO_CONSUMER);
+}
+
+/* Before the base class: what waits here has not begun to preroll, and holds no lock but the pad's
+ * stream lock. */
+GstPadProbeReturn
+gst_shm_frame_sink_await_consumer (GstPad *pad, GstPadProbeInfo *info, gpointer sink)
+{
+  GstShmFrameSink *self = sink;
+  GstFlowReturn flow = GST_FLOW_OK;
+
+  if (!self->layout || !must_wait_for_consumer (self))
+    return GST_PAD_PROBE_OK;
+  check_live (self);
+  flow = self->live ? look_for_consumer (self) : wait_for_consumer (self);
+  if (flow == GST_FLOW_OK)
+    return GST_PAD_PROBE_OK;
+  gst_buffer_unref (GST_PAD_PROBE_INFO_BUFFER (info));
+  GST_PAD_PROBE_INFO_DATA (info) = NULL;
+  GST_PAD_PROBE_INFO_FLOW_RETURN (info) = flow == FLOW_DROPPED ? GST_FLOW_OK : flow;
+  return GST_PAD_PROBE_HANDLED;
+}
+
+/* Nothing is published here: the frame comes again to render(). */
+GstFlowReturn
+gst_shm_frame_sink_preroll (GstBaseSink *base, GstBuffer *buffer)
+{
+  GstShmFrameSink *self = GST_SHM_FRAME_SINK (base);
+
+  if (!self->layout)
+    return GST_FLOW_NOT_NEGOTIATED;
+  check_live (self);
+  return GST_FLOW_OK;
+}
+
+/* ---- publishing ---- */
 
 gint64
 gst_shm_frame_sink_to_monotonic (GstShmFrameSink *self, GstClockTime time)
@@ -344,22 +380,6 @@ in_segment (GstShmFrameSink *self, GstBuffer *buffer)
 static GstFlowReturn
 render_frame (GstShmFrameSink *self, GstBuffer *buffer)
 {
-  GstFlowReturn flow;
-
-  if (must_wait_for_consumer (self) && self->live)
-    {
-      if (!can_admit (self))
-        return GST_FLOW_ERROR;
-      if (gst_shm_frame_sink_count_consumers (self) == 0)
-        return drop (self, GST_SHM_FRAME_DROP_NO_CONSUMER);
-      self->had_consumer = TRUE;
-    }
-  else if (must_wait_for_consumer (self))
-    {
-      flow = wait_for_consumer (self);
-      if (flow != GST_FLOW_OK)
-        return flow;
-    }
   if (!in_segment (self, buffer))
     return drop (self, GST_SHM_FRAME_DROP_SEGMENT);
   return publish (self, buffer);

@@ -25,8 +25,8 @@ struct _GstShmFrameSink
 {
   GstBaseSink parent;
 
-  GMutex lock; /* ours, for all down to the next comment; nothing blocks under it */
-  GCond unlock_changed;
+  GMutex lock;   /* ours, for all down to the next comment; nothing blocks under it */
+  GCond changed; /* unlocked, waiting, ending */
   char *pool;
   char *group;
   guint slots, max_consumers, consumer_leases, history, window, mode;
@@ -34,7 +34,8 @@ struct _GstShmFrameSink
   gboolean lossless, wait_for_consumer, sync_live;
   ShmFrameProducer *producer;
   gboolean unlocked; /* between unlock() and unlock_stop() */
-  gboolean waiting;  /* for a consumer, without the preroll lock */
+  gboolean waiting;  /* for a consumer */
+  gboolean ending;   /* EOS is on its way: no consumer is waited for */
   guint64 frames;
   guint64 drops[GST_SHM_FRAME_N_DROPS];
 
@@ -58,6 +59,10 @@ ShmFrameProducer *gst_shm_frame_sink_dup_producer (GstShmFrameSink *self);
 guint gst_shm_frame_sink_count_consumers (GstShmFrameSink *self);
 /* A time of the segment in ns of CLOCK_MONOTONIC, or SHMFRAME_TIME_UNKNOWN. Streaming thread. */
 gint64 gst_shm_frame_sink_to_monotonic (GstShmFrameSink *self, GstClockTime time);
+
+/* Probe of the sink pad: wait-for-consumer. */
+GstPadProbeReturn gst_shm_frame_sink_await_consumer (GstPad *pad, GstPadProbeInfo *info,
+                                                     gpointer sink);
 
 /* Virtual functions of GstBaseSink. */
 void gst_shm_frame_sink_get_times (GstBaseSink *base, GstBuffer *buffer, GstClockTime *begin,

@@ -59,7 +59,8 @@ static guint signals[N_SIGNALS];
 const char *const gst_shm_frame_drop_names[GST_SHM_FRAME_N_DROPS]
     = { "drops-no-slot", "drops-no-consumer", "drops-segment" };
 
-#define RAW_CAPS GST_VIDEO_CAPS_MAKE (GST_VIDEO_FORMATS_ALL)
+/* The format that sources take which can make any comes first. */
+#define RAW_CAPS GST_VIDEO_CAPS_MAKE ("I420") "; " GST_VIDEO_CAPS_MAKE (GST_VIDEO_FORMATS_ALL)
 #define COMPRESSED_SIZE "width = (int) [ 1, max ], height = (int) [ 1, max ]"
 
 static GstStaticPadTemplate sink_template = GST_STATIC_PAD_TEMPLATE (
@@ -168,7 +169,7 @@ start (GstBaseSink *base)
   g_atomic_int_set (&self->check_live, TRUE);
   g_mutex_lock (&self->lock);
   self->producer = producer;
-  self->unlocked = FALSE;
+  self->unlocked = self->waiting = self->ending = FALSE;
   self->frames = 0;
   memset (self->drops, 0, sizeof self->drops);
   g_mutex_unlock (&self->lock);
@@ -196,13 +197,13 @@ static gboolean
 unlock (GstBaseSink *base)
 {
   GstShmFrameSink *self = GST_SHM_FRAME_SINK (base);
-  g_autoptr (ShmFrameProducer) producer = gst_shm_frame_sink_dup_producer (self);
 
   g_mutex_lock (&self->lock);
   self->unlocked = TRUE;
+  if (self->producer)
+    shmframe_producer_set_flushing (self->producer, TRUE);
+  g_cond_broadcast (&self->changed); /* perhaps the pad is flushing now, too */
   g_mutex_unlock (&self->lock);
-  if (producer)
-    shmframe_producer_set_flushing (producer, TRUE);
   return TRUE;
 }
 
@@ -210,18 +211,12 @@ static gboolean
 unlock_stop (GstBaseSink *base)
 {
   GstShmFrameSink *self = GST_SHM_FRAME_SINK (base);
-  g_autoptr (ShmFrameProducer) producer = gst_shm_frame_sink_dup_producer (self);
 
-  /* Whoever waits for a consumer is on its way out, and must not miss that it was unlocked. */
-  g_mutex_lock (&self->lock);
-  while (self->unlocked && self->waiting)
-    g_cond_wait (&self->unlock_changed, &self->lock);
-  g_mutex_unlock (&self->lock);
-  if (producer)
-    shmframe_producer_set_flushing (producer, FALSE);
   g_mutex_lock (&self->lock);
   self->unlocked = FALSE;
-  g_cond_broadcast (&self->unlock_changed);
+  if (self->producer)
+    shmframe_producer_set_flushing (self->producer, FALSE);
+  g_cond_broadcast (&self->changed);
   g_mutex_unlock (&self->lock);
   return TRUE;
 }
@@ -279,17 +274,37 @@ propose_allocation (GstBaseSink *base, GstQuery *query)
   return TRUE;
 }
 
+/* Tags that cross as text: a picture would not fit, and no consumer would parse it. */
+static GstTagList *
+textual_tags (GstShmFrameSink *self, const GstTagList *tags)
+{
+  GstTagList *textual = gst_tag_list_copy (tags);
+
+  for (gint i = gst_tag_list_n_tags (tags); i-- > 0;)
+    {
+      const char *name = gst_tag_list_nth_tag_name (tags, i);
+
+      if (gst_tag_get_type (name) != GST_TYPE_SAMPLE)
+        continue;
+      gst_tag_list_remove_tag (textual, name);
+      GST_WARNING_OBJECT (self, "the tag %s does not cross to other processes", name);
+    }
+  return textual;
+}
+
 static void
 push_tags (GstShmFrameSink *self, GstEvent *event)
 {
   g_autoptr (ShmFrameProducer) producer = gst_shm_frame_sink_dup_producer (self);
+  g_autoptr (GstTagList) textual = NULL;
   g_autoptr (GError) error = NULL;
   g_autofree char *string = NULL;
   GstTagList *tags;
 
   gst_event_parse_tag (event, &tags);
-  string = gst_tag_list_to_string (tags);
-  if (producer
+  textual = textual_tags (self, tags);
+  string = gst_tag_list_to_string (textual);
+  if (producer && !gst_tag_list_is_empty (textual)
       && !shmframe_producer_push_event (producer, "tags", g_variant_new_string (string), TRUE,
                                         &error))
     GST_WARNING_OBJECT (self, "tags do not cross: %s", error->message);
@@ -307,6 +322,22 @@ push_gap (GstShmFrameSink *self, GstEvent *event)
   if (producer && time >= 0)
     shmframe_producer_push_event (
         producer, "gap", g_variant_new ("(tt)", (guint64) time, (guint64) duration), FALSE, NULL);
+}
+
+/* A recording must not be flushed: consumers lose what they have yet to read, and go on. */
+static void
+flush (GstShmFrameSink *self)
+{
+  g_autoptr (ShmFrameProducer) producer = gst_shm_frame_sink_dup_producer (self);
+
+  self->discont = TRUE;
+  g_mutex_lock (&self->lock);
+  self->ending = FALSE;
+  g_mutex_unlock (&self->lock);
+  if (producer)
+    shmframe_producer_push_event (producer, "flush",
+                                  g_variant_new_uint64 (shmframe_producer_discard (producer)),
+                                  FALSE, NULL);
 }
 
 static gboolean
@@ -332,7 +363,7 @@ sink_event (GstBaseSink *base, GstEvent *event)
         shmframe_producer_push_eos (producer);
       break;
     case GST_EVENT_FLUSH_STOP:
-      self->discont = TRUE;
+      flush (self);
       g_atomic_int_set (&self->check_live, TRUE);
       break;
     case GST_EVENT_SEGMENT:
@@ -344,11 +375,38 @@ sink_event (GstBaseSink *base, GstEvent *event)
   return handled;
 }
 
+/* The sources are told to end, and cannot while their thread waits here for a consumer. */
+static void
+end_wait_for_consumer (GstShmFrameSink *self)
+{
+  g_mutex_lock (&self->lock);
+  self->ending = TRUE;
+  if (self->waiting)
+    {
+      /* Publishing, which comes after waiting, is not to be cut short. */
+      shmframe_producer_set_flushing (self->producer, TRUE);
+      g_cond_broadcast (&self->changed);
+      while (self->waiting)
+        g_cond_wait (&self->changed, &self->lock);
+      if (self->producer)
+        shmframe_producer_set_flushing (self->producer, self->unlocked);
+    }
+  g_mutex_unlock (&self->lock);
+}
+
 static gboolean
 send_event (GstElement *element, GstEvent *event)
 {
+  GstShmFrameSink *self = GST_SHM_FRAME_SINK (element);
+
+  if (GST_EVENT_TYPE (event) == GST_EVENT_EOS)
+    {
+      end_wait_for_consumer (self);
+      gst_event_unref (event);
+      return TRUE;
+    }
   if (GST_EVENT_TYPE (event) == GST_EVENT_LATENCY)
-    g_atomic_int_set (&GST_SHM_FRAME_SINK (element)->check_live, TRUE);
+    g_atomic_int_set (&self->check_live, TRUE);
   return GST_ELEMENT_CLASS (gst_shm_frame_sink_parent_class)->send_event (element, event);
 }
 
@@ -510,7 +568,7 @@ finalize (GObject *object)
   g_free (self->pool);
   g_free (self->group);
   gst_shm_frame_copies_clear (&self->copies);
-  g_cond_clear (&self->unlock_changed);
+  g_cond_clear (&self->changed);
   gst_shm_frame_clock_clear (&self->clock);
   g_mutex_clear (&self->lock);
   G_OBJECT_CLASS (gst_shm_frame_sink_parent_class)->finalize (object);
@@ -766,7 +824,7 @@ static void
 gst_shm_frame_sink_init (GstShmFrameSink *self)
 {
   g_mutex_init (&self->lock);
-  g_cond_init (&self->unlock_changed);
+  g_cond_init (&self->changed);
   gst_shm_frame_copies_init (&self->copies);
   self->pool = g_strdup ("default");
   self->max_consumers = 8;
@@ -776,6 +834,10 @@ gst_shm_frame_sink_init (GstShmFrameSink *self)
   self->mode = 0600;
   self->stall_timeout_ns = 2 * GST_SECOND;
   self->lossless = TRUE;
+  /* Bins send EOS to sources only, and we want to know: see end_wait_for_consumer(). */
+  GST_OBJECT_FLAG_SET (self, GST_ELEMENT_FLAG_SOURCE);
+  gst_pad_add_probe (GST_BASE_SINK_PAD (self), GST_PAD_PROBE_TYPE_BUFFER,
+                     gst_shm_frame_sink_await_consumer, self, NULL);
   /* It would pin a slot. */
   gst_base_sink_set_last_sample_enabled (GST_BASE_SINK (self), FALSE);
 }

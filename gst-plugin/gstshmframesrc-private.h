@@ -54,7 +54,7 @@ struct _GstShmFrameSrc
   gboolean offset_to_zero;
   ShmFrameConsumer *consumer;
   gboolean flushing;
-  guint64 frames, early, damaged;
+  guint64 frames, early, damaged, flush_drops;
   guint64 producer_latency_ns; /* to publication, as it says */
   guint64 frame_duration_ns;   /* 0: not known */
 
@@ -66,7 +66,9 @@ struct _GstShmFrameSrc
   gboolean downstream_has_meta;
   GstShmFrameClock clock;
   gboolean attached;
-  gint64 since_ns; /* attached, or waiting for a producer, since */
+  gboolean trusted; /* the producer is of the same user */
+  gboolean flushed; /* the producer, since the last frame */
+  gint64 since_ns;  /* attached, or waiting for a producer, since */
   guint64 sequence;
   gboolean discont;
   gboolean have_zero;

@@ -23,6 +23,7 @@
 #include "gstshmframestats.h"
 
 #include <gst/video/video.h>
+#include <string.h>
 
 GST_DEBUG_CATEGORY (shm_frame_src_debug);
 #define GST_CAT_DEFAULT shm_frame_src_debug
@@ -110,12 +111,12 @@ start (GstBaseSrc *base)
   self->allocator = gst_shm_frame_allocator_new ();
   self->downstream_has_meta = FALSE;
   gst_shm_frame_clock_clear (&self->clock);
-  self->attached = self->discont = self->have_zero = FALSE;
+  self->attached = self->trusted = self->flushed = self->discont = self->have_zero = FALSE;
   self->sequence = self->drops = 0;
   self->shift_ns = self->lease_request_ns = self->drop_message_ns = 0;
   gst_shm_frame_copies_reset (&self->copies);
   g_mutex_lock (&self->lock);
-  self->frames = self->early = self->damaged = 0;
+  self->frames = self->early = self->damaged = self->flush_drops = 0;
   self->producer_latency_ns = self->frame_duration_ns = 0;
   self->flushing = FALSE;
   g_mutex_unlock (&self->lock);
@@ -208,7 +209,6 @@ get_stats (GstShmFrameSrc *self)
     { "held", "held" },
     { "held-max", "held-max" },
     { "longest-hold-ns", "longest-hold" },
-    { "drops", "drops-lag" },
     { "skipped", "drops-skipped" },
     { "revoked", "revoked" },
     { "refused", "refused" },
@@ -225,12 +225,14 @@ get_stats (GstShmFrameSrc *self)
   GstStructure *structure = gst_structure_new_empty ("application/x-shmframesrc-stats");
   g_autoptr (ShmFrameConsumer) consumer = gst_shm_frame_src_dup_consumer (self);
   g_autoptr (GVariant) stats = consumer ? shmframe_consumer_get_stats (consumer) : NULL;
-  guint64 drops;
+  guint64 drops, missed = stats ? gst_shm_frame_stats_get (stats, "drops") : 0, flushed;
 
   g_mutex_lock (&self->lock);
+  flushed = MIN (self->flush_drops, missed);
   drops = self->early + self->damaged;
   gst_structure_set (structure, "frames", G_TYPE_UINT64, self->frames, "drops-early", G_TYPE_UINT64,
-                     self->early, "drops-damaged", G_TYPE_UINT64, self->damaged, NULL);
+                     self->early, "drops-damaged", G_TYPE_UINT64, self->damaged, "drops-flush",
+                     G_TYPE_UINT64, flushed, "drops-lag", G_TYPE_UINT64, missed - flushed, NULL);
   g_mutex_unlock (&self->lock);
   for (guint i = 0; stats && i < G_N_ELEMENTS (names); i++)
     gst_structure_set (structure, names[i].to, G_TYPE_UINT64,
@@ -239,14 +241,13 @@ get_stats (GstShmFrameSrc *self)
     {
       const char *program = "";
 
-      drops
-          += gst_shm_frame_stats_get (stats, "drops") + gst_shm_frame_stats_get (stats, "skipped");
+      drops += missed + gst_shm_frame_stats_get (stats, "skipped");
       g_variant_lookup (stats, "producer-program", "&s", &program);
       gst_structure_set (structure, "producer-program", G_TYPE_STRING, program, NULL);
     }
   gst_structure_set (structure, "drops", G_TYPE_UINT64, drops, NULL);
   gst_shm_frame_copies_to_structure (&self->copies, structure, GST_SHM_FRAME_COPY_STRIDES,
-                                     GST_SHM_FRAME_COPY_QUOTA);
+                                     GST_SHM_FRAME_COPY_UNTRUSTED);
   return structure;
 }
 
@@ -353,62 +354,102 @@ uri_protocols (GType type)
   return protocols;
 }
 
-/* shmframe://POOL, or shmframe:///path/of/socket. */
+/* What a URI may set: shmframe://POOL?delivery=latest */
+static const char *const uri_settings[]
+    = { "delivery",        "max-lag",          "leases",         "wait", "timeout",
+        "on-producer-eos", "on-producer-lost", "offset-to-zero", NULL };
+
+/* shmframe://POOL or shmframe:///path/of/socket, with the settings that are not at their defaults. */
 static char *
 uri_get (GstURIHandler *handler)
 {
-  GstShmFrameSrc *self = GST_SHM_FRAME_SRC (handler);
-  g_autofree char *pool = NULL, *escaped = NULL;
+  GObject *self = G_OBJECT (handler);
+  GString *uri = g_string_new (URI_PROTOCOL "://");
+  g_autofree char *pool = NULL;
+  const char *join = "?";
 
-  g_mutex_lock (&self->lock);
-  pool = g_strdup (self->pool);
-  g_mutex_unlock (&self->lock);
-  escaped = g_uri_escape_string (pool, G_URI_RESERVED_CHARS_ALLOWED_IN_PATH, TRUE);
-  return g_strconcat (URI_PROTOCOL "://", escaped, NULL);
+  g_object_get (self, "pool", &pool, NULL);
+  g_string_append_uri_escaped (uri, pool, *pool == '/' ? "/" : NULL, FALSE);
+  for (const char *const *name = uri_settings; *name; name++)
+    {
+      GParamSpec *pspec = g_object_class_find_property (G_OBJECT_GET_CLASS (self), *name);
+      g_auto (GValue) value = G_VALUE_INIT;
+      g_autofree char *text = NULL;
+
+      g_object_get_property (self, *name, &value);
+      if (g_param_value_defaults (pspec, &value))
+        continue;
+      text = gst_value_serialize (&value);
+      g_string_append_printf (uri, "%s%s=%s", join, *name, text);
+      join = "&";
+    }
+  return g_string_free (uri, FALSE);
 }
 
 static gboolean
-set_from_query (GstShmFrameSrc *self, const GstUri *uri, GError **error)
+read_setting (GObject *self, const char *name, const char *text, GValue *value)
 {
-  static const char *const allowed[]
-      = { "delivery",        "max-lag",          "leases",         "wait", "timeout",
-          "on-producer-eos", "on-producer-lost", "offset-to-zero", NULL };
-  GHashTable *table = gst_uri_get_query_table (uri);
+  GParamSpec *pspec;
+
+  if (!g_strv_contains (uri_settings, name) || !text || !*text)
+    return FALSE;
+  pspec = g_object_class_find_property (G_OBJECT_GET_CLASS (self), name);
+  g_value_init (value, pspec->value_type);
+  return gst_value_deserialize (value, text) && !g_param_value_validate (pspec, value);
+}
+
+static gboolean
+set_from_query (GObject *self, const GstUri *uri, GError **error)
+{
+  g_autoptr (GHashTable) table = gst_uri_get_query_table (uri);
   GHashTableIter iter;
-  gpointer key, text;
+  gpointer name, text;
 
-  if (!table)
-    return TRUE;
-  g_hash_table_iter_init (&iter, table);
-  while (g_hash_table_iter_next (&iter, &key, &text))
+  /* All of them or none. */
+  for (guint apply = 0; table && apply < 2; apply++)
     {
-      GParamSpec *pspec = g_object_class_find_property (G_OBJECT_GET_CLASS (self), key);
-      g_auto (GValue) value = G_VALUE_INIT;
-
-      if (pspec && g_strv_contains (allowed, key))
-        g_value_init (&value, pspec->value_type);
-      if (!G_IS_VALUE (&value) || !text || !gst_value_deserialize (&value, text))
+      g_hash_table_iter_init (&iter, table);
+      while (g_hash_table_iter_next (&iter, &name, &text))
         {
-          g_set_error (error, GST_URI_ERROR, GST_URI_ERROR_BAD_URI,
-                       "Setting the URI: '%s=%s' is not understood; use properties of shmframesrc",
-                       (char *) key, text ? (char *) text : "");
-          g_hash_table_unref (table);
-          return FALSE;
+          g_auto (GValue) value = G_VALUE_INIT;
+
+          if (!read_setting (self, name, text, &value))
+            {
+              g_set_error (error, GST_URI_ERROR, GST_URI_ERROR_BAD_URI,
+                           "Setting the URI: '%s=%s' is not understood; use properties of "
+                           "shmframesrc and their values",
+                           (char *) name, text ? (char *) text : "");
+              return FALSE;
+            }
+          if (apply)
+            g_object_set_property (self, name, &value);
         }
-      g_object_set_property (G_OBJECT (self), key, &value);
     }
-  g_hash_table_unref (table);
   return TRUE;
+}
+
+/* The pool that a URI names, or NULL. */
+static char *
+uri_dup_pool (const GstUri *uri)
+{
+  const char *host = gst_uri_get_host (uri);
+  g_autofree char *path = gst_uri_get_path (uri);
+
+  if (gst_uri_get_userinfo (uri) || gst_uri_get_port (uri) != GST_URI_NO_PORT
+      || gst_uri_get_fragment (uri))
+    return NULL;
+  if (host && *host)
+    return !strchr (host, '/') && (!path || !*path || g_str_equal (path, "/")) ? g_strdup (host)
+                                                                               : NULL;
+  return path && *path == '/' && path[1] ? g_steal_pointer (&path) : NULL;
 }
 
 static gboolean
 uri_set (GstURIHandler *handler, const char *string, GError **error)
 {
-  GstShmFrameSrc *self = GST_SHM_FRAME_SRC (handler);
+  GObject *self = G_OBJECT (handler);
   g_autoptr (GstUri) uri = gst_uri_from_string_escaped (string);
-  g_autofree char *path = uri ? gst_uri_get_path (uri) : NULL;
-  const char *host = uri ? gst_uri_get_host (uri) : NULL;
-  const char *pool = host && *host ? host : path;
+  g_autofree char *pool = uri ? uri_dup_pool (uri) : NULL;
 
   if (GST_STATE (self) >= GST_STATE_PAUSED)
     {
@@ -416,10 +457,11 @@ uri_set (GstURIHandler *handler, const char *string, GError **error)
                            "Setting the URI: stop the element first");
       return FALSE;
     }
-  if (!pool || !*pool || (host && *host && path && *path && !g_str_equal (path, "/")))
+  if (!pool)
     {
       g_set_error (error, GST_URI_ERROR, GST_URI_ERROR_BAD_URI,
-                   "Setting the URI: '%s' is not like shmframe://POOL", string);
+                   "Setting the URI: '%s' is not like shmframe://POOL or shmframe:///a/socket",
+                   string);
       return FALSE;
     }
   if (!set_from_query (self, uri, error))

@@ -69,6 +69,14 @@ test_slots (void)
 }
 
 static void
+test_mode (void)
+{
+  watchdog (10);
+  expect_no_producer (SHMFRAME_ERROR_ARGUMENT, "use 0600 (384)", "pool", "b", "mode", 0, NULL);
+  expect_no_producer (SHMFRAME_ERROR_ARGUMENT, "use 0600 (384)", "pool", "b", "mode", 0444, NULL);
+}
+
+static void
 expect_no_format (const char *pixel_format, guint width, guint height, const char *text)
 {
   GError *error = NULL;
@@ -287,6 +295,7 @@ main (int argc, char **argv)
   g_assert_no_errno (getrlimit (RLIMIT_NOFILE, &usual));
   g_test_add_func ("/bad-input/names", test_names);
   g_test_add_func ("/bad-input/slots", test_slots);
+  g_test_add_func ("/bad-input/mode", test_mode);
   g_test_add_func ("/bad-input/formats", test_formats);
   g_test_add_func ("/bad-input/second-producer", test_second_producer);
   g_test_add_func ("/bad-input/no-memory", test_no_memory);

@@ -6,6 +6,14 @@
 
 #include "two-process.h"
 
+static guint64
+number_of_lag (ShmFrameProducer *producer)
+{
+  g_autoptr (GVariant) lag = producer_consumer_stat (producer, "lag");
+
+  return g_variant_get_uint64 (lag);
+}
+
 typedef struct
 {
   ShmFrameProducer *producer;
@@ -49,9 +57,8 @@ test_ordered (void)
   producer_await_consumers (producer, 1);
   for (guint64 round = 0; round < 20; round++)
     {
-      g_autofree char *took
-          = g_strdup_printf ("took 20 %" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT, 20 * round + 1,
-                             20 * round + 20);
+      g_autofree char *took = g_strdup_printf ("took 20 %" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT,
+                                               20 * round + 1, 20 * round + 20);
 
       producer_publish (producer, 20);
       agent_expect (agent, took, "take 20");
@@ -179,9 +186,8 @@ test_begin (void)
 static void
 test_lossless (void)
 {
-  g_autoptr (ShmFrameProducer) producer
-      = producer_new ("pool", "d", "window", 4, "stall-timeout", G_GUINT64_CONSTANT (60000000000),
-                      NULL);
+  g_autoptr (ShmFrameProducer) producer = producer_new ("pool", "d", "window", 4, "stall-timeout",
+                                                        G_GUINT64_CONSTANT (60000000000), NULL);
   g_autoptr (Agent) agent = agent_new ();
   Publishing publishing;
 
@@ -228,9 +234,8 @@ test_lossless_drops (void)
 static void
 test_lossless_lap (void)
 {
-  g_autoptr (ShmFrameProducer) producer
-      = producer_new ("pool", "d", "slots", 16, "stall-timeout", G_GUINT64_CONSTANT (60000000000),
-                      NULL);
+  g_autoptr (ShmFrameProducer) producer = producer_new ("pool", "d", "slots", 16, "stall-timeout",
+                                                        G_GUINT64_CONSTANT (60000000000), NULL);
   g_autoptr (Agent) agent = agent_new ();
   Publishing publishing;
 
@@ -250,9 +255,8 @@ test_lossless_lap (void)
 static void
 test_lossless_flushing (void)
 {
-  g_autoptr (ShmFrameProducer) producer
-      = producer_new ("pool", "d", "window", 1, "stall-timeout", G_GUINT64_CONSTANT (60000000000),
-                      NULL);
+  g_autoptr (ShmFrameProducer) producer = producer_new ("pool", "d", "window", 1, "stall-timeout",
+                                                        G_GUINT64_CONSTANT (60000000000), NULL);
   g_autoptr (Agent) agent = agent_new ();
   g_autoptr (GError) error = NULL;
   g_autoptr (ShmFrameFrame) frame = NULL;
@@ -273,6 +277,48 @@ test_lossless_flushing (void)
   g_clear_error (&error);
   g_assert_true (shmframe_producer_publish (producer, frame, &error));
   agent_expect (agent, "took 1 2 2", "take 1");
+}
+
+/* What is discarded is counted; what is leased, or still held by the producer, stays as it is. */
+static void
+test_discard (gconstpointer delivery)
+{
+  g_autoptr (ShmFrameProducer) producer
+      = producer_new ("pool", "d", "history", 4, "window", 4, "stall-timeout",
+                      G_GUINT64_CONSTANT (60000000000), NULL);
+  g_autoptr (Agent) agent = agent_new ();
+  g_autoptr (ShmFrameFrame) pinned = NULL;
+  g_autoptr (GError) error = NULL;
+  gboolean is_latest = g_str_equal (delivery, "latest");
+
+  watchdog (10);
+  producer_format (producer, 128, 96);
+  agent_expect (agent, "ok", "consumer d %s", (const char *) delivery);
+  agent_expect (agent, "ok", "start");
+  producer_await_consumers (producer, 1);
+  producer_publish (producer, 1);
+  agent_expect (agent, "frame 1 1 good", "frame -1");
+  producer_publish (producer, 2);
+  pinned = producer_frame (producer);
+  shmframe_producer_publish (producer, pinned, &error);
+  g_assert_no_error (error);
+  g_assert_cmpuint (number_of_lag (producer), ==, 3);
+
+  shmframe_producer_discard (producer);
+  shmframe_producer_discard (producer);
+  g_assert_cmpuint (number_of_lag (producer), ==, 0);
+  agent_expect (agent, "error 15 *", "frame 0");
+  g_assert_cmpuint (agent_stat (agent, "drops") + agent_stat (agent, "skipped"), ==, 3);
+  for (guint i = 0; i < 100; i++)
+    {
+      producer_publish (producer, 3);
+      shmframe_producer_discard (producer);
+      producer_publish (producer, 4);
+      agent_expect (agent, is_latest ? "took 1 *" : "took 4 *", "take %u", is_latest ? 1 : 4);
+    }
+  g_assert_cmpuint (producer_stat (producer, "waits"), ==, 0);
+  agent_expect (agent, "good intact", "check 1");
+  g_assert_true (two_process_is_filled (pinned, 4));
 }
 
 /* Publishes, and keeps the frames pinned, so that older slots are needed. */
@@ -482,6 +528,9 @@ main (int argc, char **argv)
   g_test_add_func ("/delivery/lossless/drops", test_lossless_drops);
   g_test_add_func ("/delivery/lossless/lap", test_lossless_lap);
   g_test_add_func ("/delivery/lossless/flushing", test_lossless_flushing);
+  g_test_add_data_func ("/delivery/discard/latest", "latest", test_discard);
+  g_test_add_data_func ("/delivery/discard/ordered", "ordered", test_discard);
+  g_test_add_data_func ("/delivery/discard/lossless", "lossless", test_discard);
   g_test_add_func ("/delivery/lossless/stall", test_stall);
   g_test_add_func ("/delivery/lossless/live", test_evicted_at_once);
   g_test_add_func ("/delivery/evicted/pending", test_evicted_pending);

@@ -255,6 +255,7 @@ on_welcome (Session *self, ShmFrameMessage *message, const int *fds, guint n_fds
   g_variant_dict_init (&about, NULL);
   g_variant_dict_insert (&about, "program", "s", attachment->program);
   g_variant_dict_insert (&about, "pid", "u", (guint) attachment->producer.pid);
+  g_variant_dict_insert (&about, "uid", "u", (guint) attachment->producer.uid);
   g_variant_dict_insert (&about, "epoch", "t", attachment->epoch);
   g_mutex_lock (&client->lock);
   client->attachment = attachment;

@@ -453,6 +453,7 @@ report_attachment (const ShmFrameAttachment *attachment, GVariantDict *dict)
   g_variant_dict_insert (dict, "lag", "t",
                          latest - MIN (latest, attachment->next > 0 ? attachment->next - 1 : 0));
   g_variant_dict_insert (dict, "producer-pid", "u", (guint) attachment->producer.pid);
+  g_variant_dict_insert (dict, "producer-uid", "u", (guint) attachment->producer.uid);
   g_variant_dict_insert (dict, "producer-program", "s", attachment->program);
   g_variant_dict_insert (dict, "history", "u", attachment->history);
   g_variant_dict_insert (dict, "window", "u", attachment->window);

@@ -89,14 +89,27 @@ make_rule (ShmFrameProducer *self, ShmFramePoolRule *rule, GError **error)
     }
   if (rule->in_flight == 0 || shmframe_admission_base (rule) > rule->slots)
     {
-      g_set_error (error, SHMFRAME_ERROR, SHMFRAME_ERROR_ARGUMENT,
-                   "pool %s: %u slots are too few for in-flight=%u, history=%u and window=%u: start "
-                   "the producer with slots=%u",
-                   self->name, rule->slots, MAX (rule->in_flight, 1), rule->history, rule->window,
-                   MAX (rule->in_flight, 1) + MAX (rule->history, rule->window) + 1);
+      g_set_error (
+          error, SHMFRAME_ERROR, SHMFRAME_ERROR_ARGUMENT,
+          "pool %s: %u slots are too few for in-flight=%u, history=%u and window=%u: start "
+          "the producer with slots=%u",
+          self->name, rule->slots, MAX (rule->in_flight, 1), rule->history, rule->window,
+          MAX (rule->in_flight, 1) + MAX (rule->history, rule->window) + 1);
       return FALSE;
     }
   return TRUE;
+}
+
+static gboolean
+check_mode (ShmFrameProducer *self, GError **error)
+{
+  if (self->mode & 0222)
+    return TRUE;
+  g_set_error (
+      error, SHMFRAME_ERROR, SHMFRAME_ERROR_ARGUMENT,
+      "pool %s: with mode=%04o nobody may connect: use 0600 (%u), or 0660 (%u) with a group",
+      self->name, self->mode, 0600, 0660);
+  return FALSE;
 }
 
 typedef struct
@@ -134,7 +147,8 @@ initable_real_init (GInitable *initable, GCancellable *cancellable, GError **err
   ShmFramePoolRule rule;
   Emitter *emitter;
 
-  if (!shmframe_name_check (self->name, error) || !make_rule (self, &rule, error))
+  if (!shmframe_name_check (self->name, error) || !check_mode (self, error)
+      || !make_rule (self, &rule, error))
     return FALSE;
   self->path = shmframe_name_producer_path (self->name, error);
   if (self->path == NULL)
@@ -155,9 +169,9 @@ initable_real_init (GInitable *initable, GCancellable *cancellable, GError **err
 
   emitter = g_new0 (Emitter, 1);
   g_weak_ref_init (&emitter->producer, self);
-  self->server = shmframe_server_new (self->pool, g_steal_pointer (&name),
-                                      g_steal_pointer (&context), emit_changed, emitter,
-                                      emitter_free, error);
+  self->server
+      = shmframe_server_new (self->pool, g_steal_pointer (&name), g_steal_pointer (&context),
+                             emit_changed, emitter, emitter_free, error);
   return self->server != NULL;
 }
 
@@ -339,13 +353,12 @@ uint_prop (const char *name, const char *blurb, guint min, guint max, guint def)
 static void
 install_properties (GObjectClass *object_class)
 {
-  const GParamFlags once
-      = G_PARAM_READWRITE | G_PARAM_CONSTRUCT_ONLY | G_PARAM_STATIC_STRINGS;
+  const GParamFlags once = G_PARAM_READWRITE | G_PARAM_CONSTRUCT_ONLY | G_PARAM_STATIC_STRINGS;
   const GParamFlags always = G_PARAM_READWRITE | G_PARAM_CONSTRUCT | G_PARAM_STATIC_STRINGS;
   const GParamFlags read = G_PARAM_READABLE | G_PARAM_STATIC_STRINGS;
 
-  props[PROP_POOL] = g_param_spec_string ("pool", NULL, "Name or absolute path of the socket",
-                                          "default", once);
+  props[PROP_POOL]
+      = g_param_spec_string ("pool", NULL, "Name or absolute path of the socket", "default", once);
   props[PROP_SLOTS] = uint_prop ("slots", "The most slots; 0: what the pool rule needs", 0,
                                  SHMFRAME_SLOTS_MAX, 0);
   props[PROP_MAX_CONSUMERS] = uint_prop ("max-consumers", "The most consumers at once", 1, 4096, 8);
@@ -368,8 +381,9 @@ install_properties (GObjectClass *object_class)
   props[PROP_LIVE] = g_param_spec_boolean (
       "live", NULL, "Live input: publishing never waits, it evicts", FALSE, always);
   props[PROP_STALL_TIMEOUT] = g_param_spec_uint64 (
-      "stall-timeout", NULL, "ns that publishing waits for a lossless consumer before it is evicted",
-      0, G_MAXINT64, 2 * G_GUINT64_CONSTANT (1000000000), always);
+      "stall-timeout", NULL,
+      "ns that publishing waits for a lossless consumer before it is evicted", 0, G_MAXINT64,
+      2 * G_GUINT64_CONSTANT (1000000000), always);
   props[PROP_N_CONSUMERS] = g_param_spec_uint ("n-consumers", NULL, "Consumers that are attached",
                                                0, G_MAXUINT, 0, read);
   props[PROP_PATH] = g_param_spec_string ("path", NULL, "Path of the socket", NULL, read);
@@ -546,6 +560,25 @@ shmframe_producer_drop (ShmFrameProducer *self, guint count)
 {
   g_return_if_fail (SHMFRAME_IS_PRODUCER (self));
   shmframe_publish_drop (self->pool, count);
+}
+
+/**
+ * shmframe_producer_discard:
+ * @self: a producer
+ *
+ * Takes back every published frame that a consumer has not leased yet, as a seek or a flush wants it:
+ * consumers that had yet to read them count them as drops, and lossless ones are not waited for. What
+ * is leased stays good. Frames of a segment that a change of format has replaced are not taken back.
+ *
+ * Returns: the sequence of the newest frame, which is gone now, or 0
+ *
+ * Since: 1.0
+ */
+guint64
+shmframe_producer_discard (ShmFrameProducer *self)
+{
+  g_return_val_if_fail (SHMFRAME_IS_PRODUCER (self), 0);
+  return shmframe_publish_discard (self->pool);
 }
 
 /**

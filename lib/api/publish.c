@@ -116,8 +116,8 @@ grow_for_one (ShmFramePool *pool, GError **error)
   g_mutex_lock (&pool->growing);
   g_mutex_lock (&pool->lock);
   while (ok && pool->slots->n_committed < shmframe_pool_need (pool, pool->slots->n_held + 1))
-    ok = shmframe_pool_grow (pool, pool->slots,
-                             shmframe_pool_need (pool, pool->slots->n_held + 1), error);
+    ok = shmframe_pool_grow (pool, pool->slots, shmframe_pool_need (pool, pool->slots->n_held + 1),
+                             error);
   g_mutex_unlock (&pool->growing);
   return ok && check_acquire (pool, error);
 }
@@ -306,6 +306,26 @@ shmframe_publish_frame (ShmFramePool *pool, ShmFrameFrame *frame, GError **error
     send_out (pool, frame);
   g_mutex_unlock (&pool->lock);
   return ok;
+}
+
+guint64
+shmframe_publish_discard (ShmFramePool *pool)
+{
+  guint64 latest;
+
+  g_mutex_lock (&pool->lock);
+  latest = shmframe_handle_sequence (pool->latest);
+  if (pool->slots)
+    shmframe_slots_discard (pool->slots);
+  /* Nothing is left to wait for: a lossless consumer passes over what is gone when it looks. */
+  for (guint i = 0; i < pool->consumers->len; i++)
+    {
+      ShmFrameReader *reader = g_ptr_array_index (pool->consumers, i);
+
+      reader->consumed = MAX (reader->consumed, latest);
+    }
+  g_mutex_unlock (&pool->lock);
+  return latest;
 }
 
 void

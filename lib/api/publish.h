@@ -13,5 +13,7 @@ ShmFrameFrame *shmframe_publish_acquire (ShmFramePool *pool, GError **error);
 /* Publishes it; waits for lossless consumers within window and stall limit.
  * Errors: ARGUMENT, FLUSHING, CLOSED. */
 gboolean shmframe_publish_frame (ShmFramePool *pool, ShmFrameFrame *frame, GError **error);
+/* Takes back all that is published and not leased yet; the newest sequence, or 0. */
+guint64 shmframe_publish_discard (ShmFramePool *pool);
 /* Counts frames that never were. */
 void shmframe_publish_drop (ShmFramePool *pool, guint count);

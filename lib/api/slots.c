@@ -116,7 +116,7 @@ scan_hazards (ShmFrameSlots *self, guint32 last, ShmFrameSlotsScan scan, gpointe
     {
       guint32 next = self->entry[slot].older;
 
-      if (self->entry[slot].held == self->pass)
+      if (self->entry[slot].held == self->pass || self->entry[slot].pinned)
         {
           self->entry[slot].older = self->retired;
           self->retired = slot;
@@ -126,7 +126,7 @@ scan_hazards (ShmFrameSlots *self, guint32 last, ShmFrameSlotsScan scan, gpointe
       slot = next;
     }
   if (last != SHMFRAME_SLOT_NONE && self->entry[last].held != self->pass)
-    push_free (self, last);
+    push_free (self, last); /* never pinned */
 }
 
 static void
@@ -139,6 +139,13 @@ retire (ShmFrameSlots *self, guint32 slot)
   entry->state = SHMFRAME_SLOT_RETIRED;
   entry->older = self->retired;
   self->retired = slot;
+}
+
+void
+shmframe_slots_discard (ShmFrameSlots *self)
+{
+  while (self->newest != SHMFRAME_SLOT_NONE)
+    retire (self, self->newest);
 }
 
 /* The newest frame outside the newest `history` that everybody who cares for order has consumed. */

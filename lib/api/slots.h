@@ -71,6 +71,9 @@ guint32 shmframe_slots_take (ShmFrameSlots *self, guint history, guint64 ordered
 /* Publishes a slot that is being written; it stays pinned until shmframe_slots_unpin(). */
 void shmframe_slots_publish (ShmFrameSlots *self, guint32 slot, guint64 sequence,
                              const ShmFrameDescriptor *descriptor);
+/* Retires all published frames. The pass that a later shmframe_slots_take() makes, behind its fence,
+ * finds out which are held. */
+void shmframe_slots_discard (ShmFrameSlots *self);
 void shmframe_slots_abandon (ShmFrameSlots *self, guint32 slot);
 void shmframe_slots_unpin (ShmFrameSlots *self, guint32 slot);
 

@@ -379,19 +379,37 @@ test_pause (void)
   g_assert_cmpint (finish (producer), ==, 0);
 }
 
-/* Unread frames are dropped and a discontinuity is marked, but nothing is flushed downstream. */
+/* Frames that are unread when the producer seeks are gone, and counted; a discontinuity is marked, but
+ * nothing is flushed downstream. */
 static void
 test_flush (void)
 {
   g_autoptr (Child) consumer
       = run ("shmframesrc pool=t delivery=lossless ! fakesink name=check sync=false");
   g_autoptr (Child) producer = run ("videotestsrc num-buffers=100000 ! " SMALL
-                                    " ! shmframesink pool=t wait-for-consumer=true");
+                                    " ! shmframesink pool=t wait-for-consumer=true "
+                                    "stall-timeout=60000000000");
   const char *line;
+  guint64 frames;
 
   for (guint i = 0; i < 5; i++)
     expect_line (consumer, "frame");
+  g_subprocess_send_signal (consumer->process, SIGSTOP);
+  do
+    {
+      tell (producer, "stats");
+      expect_line (producer, "stats");
+    }
+  while (stat_of (producer, "lag") < 4); /* the window: no more is published */
+  frames = stat_of (producer, "frames");
   tell (producer, "flush");
+  do
+    {
+      tell (producer, "stats");
+      expect_line (producer, "stats");
+    }
+  while (stat_of (producer, "frames") == frames);
+  g_subprocess_send_signal (consumer->process, SIGCONT);
   do
     {
       line = wait_line (consumer, "frame");
@@ -403,6 +421,9 @@ test_flush (void)
   g_assert_cmpint (finish (consumer), ==, 0);
   g_assert_cmpint (finish (producer), ==, 0);
   g_assert_cmpuint (count_lines (consumer, "flush"), ==, 0);
+  g_assert_cmpuint (count_lines (consumer, "message shmframe-drop, cause=(string)flush"), ==, 1);
+  g_assert_cmpuint (stat_of (consumer, "drops-flush"), >=, 3);
+  g_assert_cmpuint (stat_of (consumer, "drops-lag"), ==, 0);
 }
 
 static void
@@ -560,6 +581,41 @@ test_interrupt (gconstpointer data)
   g_assert_cmpuint (count_lines (consumer, "ERROR"), ==, 0);
 }
 
+/* Also while the sink waits for a consumer, and the sources' thread with it. */
+static void
+test_interrupt_waiting (gconstpointer data)
+{
+  static const char *const between[] = { "identity", "queue", "decodebin" };
+  const char *eos = data;
+
+  for (guint i = 0; i < G_N_ELEMENTS (between); i++)
+    {
+      g_autoptr (Child) producer = child_spawn ((const char *[]){
+          "stdbuf", "-oL", "gst-launch-1.0", eos, "-v", "videotestsrc", "!", between[i], "!",
+          "shmframesink", "pool=t", "wait-for-consumer=true", NULL });
+
+      expect_line (producer,
+                   "/GstPipeline:pipeline0/GstShmFrameSink:shmframesink0.GstPad:sink: caps");
+      g_subprocess_send_signal (producer->process, SIGINT);
+      g_assert_cmpint (finish (producer), ==, 0);
+      g_assert_cmpuint (count_lines (producer, "ERROR"), ==, 0);
+    }
+}
+
+/* A source that can make any format takes one that others can use. */
+static void
+test_preferred_format (void)
+{
+  g_autoptr (Child) child = run ("videotestsrc num-buffers=1 ! shmframesink name=check pool=t");
+  g_autoptr (Child) converted = run ("videotestsrc num-buffers=1 ! video/x-raw,format=AYUV64 ! "
+                                     "videoconvert ! shmframesink name=check pool=u");
+
+  expect_line (child, "caps video/x-raw, format=(string)I420");
+  expect_line (converted, "caps video/x-raw, format=(string)AYUV64");
+  g_assert_cmpint (finish (child), ==, 0);
+  g_assert_cmpint (finish (converted), ==, 0);
+}
+
 /* The leaks tracer has nothing to say. */
 static void
 test_leaks (void)
@@ -637,6 +693,9 @@ main (int argc, char **argv)
   add ("/elements/bad-input", test_bad_input);
   g_test_add_data_func ("/elements/interrupt", "-f", test_interrupt);
   g_test_add_data_func ("/elements/interrupt-eos", "-e", test_interrupt);
+  g_test_add_data_func ("/elements/interrupt-waiting", "-f", test_interrupt_waiting);
+  g_test_add_data_func ("/elements/interrupt-waiting-eos", "-e", test_interrupt_waiting);
+  add ("/elements/preferred-format", test_preferred_format);
   add ("/elements/leaks", test_leaks);
   return run_tests ();
 }

@@ -110,8 +110,8 @@ SHMFRAME_API gboolean shmframe_consumer_prepare_poll (ShmFrameConsumer *self);
 /* a{sv}: pool s, attached b, epoch t, delivery s, wait s, leases u, held u, held-max u,
  * longest-hold-ns t, frames t, drops t, skipped t, revoked t, refused t, copies t, copied-bytes t,
  * lag t, attaches t, losses t, evictions t, latest t, latency-p50-ns t, latency-p99-ns t,
- * latency-max-ns t, producer-pid u, producer-program s, history u, window u, pool-frames u (the most
- * frames that the pool can keep for this consumer) */
+ * latency-max-ns t, producer-pid u, producer-uid u, producer-program s, history u, window u, pool-frames u (the
+ * most frames that the pool can keep for this consumer) */
 SHMFRAME_API GVariant *shmframe_consumer_get_stats (ShmFrameConsumer *self);
 
 /* Detaches. Leases that are still held stay good. */

@@ -76,7 +76,7 @@ SHMFRAME_API void shmframe_event_unref (ShmFrameEvent *self);
 SHMFRAME_API ShmFrameEventType shmframe_event_get_event_type (const ShmFrameEvent *self);
 /* The frame that it precedes. */
 SHMFRAME_API guint64 shmframe_event_get_sequence (const ShmFrameEvent *self);
-/* NAMED: its name and value. ATTACHED: "attached" and an a{sv} about the producer (program s, pid u,
+/* NAMED: its name and value. ATTACHED: "attached" and an a{sv} about the producer (program s, pid u, uid u,
  * epoch t). EVICTED, LOST: a string that says why. */
 SHMFRAME_API const char *shmframe_event_get_name (const ShmFrameEvent *self);
 SHMFRAME_API GVariant *shmframe_event_get_value (const ShmFrameEvent *self);

@@ -70,6 +70,10 @@ SHMFRAME_API gboolean shmframe_producer_publish (ShmFrameProducer *self, ShmFram
 SHMFRAME_API void shmframe_producer_abandon (ShmFrameProducer *self, ShmFrameFrame *frame);
 /* Counts `count` frames that the producer had to drop: each takes a sequence. */
 SHMFRAME_API void shmframe_producer_drop (ShmFrameProducer *self, guint count);
+/* Takes back every published frame that a consumer has not leased yet, as a seek or a flush wants it:
+ * consumers that had yet to read them count them as drops. What is leased stays good. Frames of a
+ * segment that a change of format has replaced are not taken back. Returns the newest sequence, or 0. */
+SHMFRAME_API guint64 shmframe_producer_discard (ShmFrameProducer *self);
 
 /* An event that precedes the next published frame. Sticky: kept, the last of each name, and sent to
  * those that attach later. Never waits. Errors: TOO_BIG, ARGUMENT. */
