@@ -5,6 +5,7 @@
 #include "child.h"
 
 #include <glib/gstdio.h>
+#include <unistd.h>
 
 #define SMALL "video/x-raw,format=I420,width=322,height=240,framerate=30/1"
 #define SMALL_BYTES (324 * 240 + 2 * 164 * 120)
@@ -186,6 +187,33 @@ test_compressed (gconstpointer data)
     return;
   transfer (data, "fakesink name=check sync=false", &producer, &consumer);
   g_assert_cmpuint (stat_of (consumer, "frames"), ==, 20);
+}
+
+/* What another user could change while a decoder parses it is copied first; pixels are not parsed. */
+static void
+test_other_user (gconstpointer data)
+{
+  gboolean compressed = data != NULL;
+  g_autofree char *expected
+      = reference (compressed ? "videotestsrc num-buffers=20 ! " SMALL " ! jpegenc"
+                              : "videotestsrc num-buffers=20 ! " SMALL);
+  g_autofree char *seen = NULL;
+  g_autoptr (Child) producer = NULL, consumer = NULL;
+
+  g_assert_cmpint (g_chmod (folder, 0711), ==, 0);
+  g_setenv ("RUNNER_UID", "65534", TRUE);
+  consumer
+      = run ("shmframesrc pool=%s/t delivery=lossless ! fakesink name=check sync=false", folder);
+  g_unsetenv ("RUNNER_UID");
+  producer = run ("videotestsrc num-buffers=20 ! " SMALL " %s ! shmframesink pool=%s/t mode=438 "
+                  "wait-for-consumer=true",
+                  compressed ? "! jpegenc" : "", folder);
+  g_assert_cmpint (finish (producer), ==, 0);
+  g_assert_cmpint (finish (consumer), ==, 0);
+  seen = hashes (consumer);
+  g_assert_cmpstr (seen, ==, expected);
+  g_assert_cmpuint (stat_of (consumer, "copied-frames"), ==, compressed ? 20 : 0);
+  g_assert_cmpuint (stat_of (consumer, "copied-untrusted"), ==, stat_of (consumer, "copied-bytes"));
 }
 
 static void
@@ -675,6 +703,11 @@ main (int argc, char **argv)
                         " ! x264enc ! h264parse ! video/x-h264,stream-format=byte-stream,"
                         "alignment=au",
                         test_compressed);
+  if (getuid () == 0)
+    {
+      g_test_add_data_func ("/elements/other-user", NULL, test_other_user);
+      g_test_add_data_func ("/elements/other-user/compressed", "jpeg", test_other_user);
+    }
   add ("/elements/caps-change", test_caps_change);
   add ("/elements/producer-killed", test_producer_killed);
   add ("/elements/consumer-killed", test_consumer_killed);
