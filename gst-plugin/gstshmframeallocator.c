@@ -85,6 +85,9 @@ gst_shm_frame_allocator_init (GstShmFrameAllocator *self)
   allocator->mem_share = memory_share;
   /* With this flag the default mem_copy takes ordinary memory: a copy must never cost a slot. */
   GST_OBJECT_FLAG_SET (self, GST_ALLOCATOR_FLAG_CUSTOM_ALLOC);
+#if GST_CHECK_VERSION(1, 24, 0)
+  GST_OBJECT_FLAG_SET (self, GST_ALLOCATOR_FLAG_NO_COPY);
+#endif
 }
 
 GstAllocator *

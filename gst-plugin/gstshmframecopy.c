@@ -114,6 +114,31 @@ gst_shm_frame_take_slot (GstBuffer *buffer, ShmFrameProducer *producer, GstShmFr
   return gst_memory_ref (memory);
 }
 
+/* gst_video_frame_copy_plane() goes by one component, and so loses the last chroma of packed formats whose
+ * width is odd: a row here is as long as its longest component. */
+static void
+copy_plane (GstVideoFrame *to, const GstVideoFrame *from, guint plane)
+{
+  const GstVideoFormatInfo *finfo = to->info.finfo;
+  gsize row = 0;
+  gint rows = 0;
+
+  for (guint i = 0; i < GST_VIDEO_FORMAT_INFO_N_COMPONENTS (finfo); i++)
+    if (GST_VIDEO_FORMAT_INFO_PLANE (finfo, i) == plane)
+      {
+        row = MAX (row, (gsize) GST_VIDEO_FRAME_COMP_WIDTH (to, i)
+                            * GST_VIDEO_FRAME_COMP_PSTRIDE (to, i));
+        rows = MAX (rows, GST_VIDEO_FRAME_COMP_HEIGHT (to, i));
+      }
+  if (row == 0 || GST_VIDEO_FORMAT_INFO_IS_TILED (finfo)
+      || GST_VIDEO_FORMAT_INFO_HAS_PALETTE (finfo))
+    gst_video_frame_copy_plane (to, from, plane);
+  else
+    for (gint y = 0; y < rows; y++)
+      memcpy ((guint8 *) to->data[plane] + (gssize) y * to->info.stride[plane],
+              (const guint8 *) from->data[plane] + (gssize) y * from->info.stride[plane], row);
+}
+
 static gboolean
 copy_planes (GstBuffer *from, const GstVideoInfo *from_info, GstBuffer *to,
              const GstVideoInfo *to_info)
@@ -125,9 +150,11 @@ copy_planes (GstBuffer *from, const GstVideoInfo *from_info, GstBuffer *to,
     return FALSE;
   if (gst_video_frame_map (&target, to_info, to, GST_MAP_WRITE))
     {
-      if (GST_VIDEO_FRAME_WIDTH (&source) >= GST_VIDEO_FRAME_WIDTH (&target)
-          && GST_VIDEO_FRAME_HEIGHT (&source) >= GST_VIDEO_FRAME_HEIGHT (&target))
-        copied = gst_video_frame_copy (&target, &source);
+      copied = GST_VIDEO_FRAME_FORMAT (&source) == GST_VIDEO_FRAME_FORMAT (&target)
+               && GST_VIDEO_FRAME_WIDTH (&source) >= GST_VIDEO_FRAME_WIDTH (&target)
+               && GST_VIDEO_FRAME_HEIGHT (&source) >= GST_VIDEO_FRAME_HEIGHT (&target);
+      for (guint i = 0; copied && i < GST_VIDEO_FRAME_N_PLANES (&target); i++)
+        copy_plane (&target, &source, i);
       gst_video_frame_unmap (&target);
     }
   gst_video_frame_unmap (&source);

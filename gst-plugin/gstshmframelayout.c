@@ -1,74 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "gstshmframelayout.h"
+#include "gstshmframepixels.h"
 #include "gstshmframetext.h"
 
 #include <string.h>
 
-/* Formats whose bytes GStreamer and libavutil lay out alike, plane by plane in the same order. The
- * others cross as opaque: with their caps, for GStreamer consumers. */
-static const struct
-{
-  GstVideoFormat format;
-  const char *name;
-} pixel_formats[] = {
-  { GST_VIDEO_FORMAT_I420, "yuv420p" },
-  { GST_VIDEO_FORMAT_Y42B, "yuv422p" },
-  { GST_VIDEO_FORMAT_Y444, "yuv444p" },
-  { GST_VIDEO_FORMAT_Y41B, "yuv411p" },
-  { GST_VIDEO_FORMAT_YUV9, "yuv410p" },
-  { GST_VIDEO_FORMAT_YUY2, "yuyv422" },
-  { GST_VIDEO_FORMAT_UYVY, "uyvy422" },
-  { GST_VIDEO_FORMAT_YVYU, "yvyu422" },
-  { GST_VIDEO_FORMAT_NV12, "nv12" },
-  { GST_VIDEO_FORMAT_NV21, "nv21" },
-  { GST_VIDEO_FORMAT_NV16, "nv16" },
-  { GST_VIDEO_FORMAT_NV24, "nv24" },
-  { GST_VIDEO_FORMAT_RGB, "rgb24" },
-  { GST_VIDEO_FORMAT_BGR, "bgr24" },
-  { GST_VIDEO_FORMAT_RGBx, "rgb0" },
-  { GST_VIDEO_FORMAT_BGRx, "bgr0" },
-  { GST_VIDEO_FORMAT_xRGB, "0rgb" },
-  { GST_VIDEO_FORMAT_xBGR, "0bgr" },
-  { GST_VIDEO_FORMAT_RGBA, "rgba" },
-  { GST_VIDEO_FORMAT_BGRA, "bgra" },
-  { GST_VIDEO_FORMAT_ARGB, "argb" },
-  { GST_VIDEO_FORMAT_ABGR, "abgr" },
-  { GST_VIDEO_FORMAT_GBR, "gbrp" },
-  { GST_VIDEO_FORMAT_GBRA, "gbrap" },
-  { GST_VIDEO_FORMAT_GBR_10LE, "gbrp10le" },
-  { GST_VIDEO_FORMAT_GBR_12LE, "gbrp12le" },
-  { GST_VIDEO_FORMAT_GRAY8, "gray" },
-  { GST_VIDEO_FORMAT_GRAY16_LE, "gray16le" },
-  { GST_VIDEO_FORMAT_GRAY16_BE, "gray16be" },
-  { GST_VIDEO_FORMAT_A420, "yuva420p" },
-  { GST_VIDEO_FORMAT_I420_10LE, "yuv420p10le" },
-  { GST_VIDEO_FORMAT_I420_12LE, "yuv420p12le" },
-  { GST_VIDEO_FORMAT_I422_10LE, "yuv422p10le" },
-  { GST_VIDEO_FORMAT_I422_12LE, "yuv422p12le" },
-  { GST_VIDEO_FORMAT_Y444_10LE, "yuv444p10le" },
-  { GST_VIDEO_FORMAT_Y444_12LE, "yuv444p12le" },
-  { GST_VIDEO_FORMAT_Y444_16LE, "yuv444p16le" },
-  { GST_VIDEO_FORMAT_P010_10LE, "p010le" },
-  { GST_VIDEO_FORMAT_P016_LE, "p016le" },
-};
-
-static const char *
-pixel_format_name (GstVideoFormat format)
-{
-  for (guint i = 0; i < G_N_ELEMENTS (pixel_formats); i++)
-    if (pixel_formats[i].format == format)
-      return pixel_formats[i].name;
-  return NULL;
-}
-
-static GstVideoFormat
-video_format (const char *name)
-{
-  for (guint i = 0; i < G_N_ELEMENTS (pixel_formats); i++)
-    if (g_strcmp0 (pixel_formats[i].name, name) == 0)
-      return pixel_formats[i].format;
-  return GST_VIDEO_FORMAT_UNKNOWN;
-}
+#define PALETTE_COLOURS 256
 
 static void
 layout_clear (gpointer data)
@@ -116,8 +53,9 @@ set_video_fields (ShmFrameFormat *format, const GstVideoInfo *info)
 static ShmFrameFormat *
 raw_format (const GstVideoInfo *info, gsize size, GError **error)
 {
-  const char *name = pixel_format_name (GST_VIDEO_INFO_FORMAT (info));
+  const char *name = gst_shm_frame_pixels_to_name (GST_VIDEO_INFO_FORMAT (info));
   g_autoptr (ShmFrameFormat) format = NULL;
+  const gint unknown[GST_VIDEO_MAX_PLANES] = { 0 };
 
   if (name)
     format = shmframe_format_new (name, GST_VIDEO_INFO_WIDTH (info), GST_VIDEO_INFO_HEIGHT (info),
@@ -127,8 +65,10 @@ raw_format (const GstVideoInfo *info, gsize size, GError **error)
                                          size, error);
   if (!format)
     return NULL;
-  if (!shmframe_format_set_planes (format, GST_VIDEO_INFO_N_PLANES (info), info->offset,
-                                   info->stride, size, error))
+  /* The "strides" of tiled formats are numbers of tiles. */
+  if (!shmframe_format_set_planes (
+          format, GST_VIDEO_INFO_N_PLANES (info), info->offset,
+          GST_VIDEO_FORMAT_INFO_IS_TILED (info->finfo) ? unknown : info->stride, size, error))
     return NULL;
   set_video_fields (format, info);
   return g_steal_pointer (&format);
@@ -157,7 +97,7 @@ padded_size (const GstVideoInfo *info, gsize size)
 {
   const GstVideoFormatInfo *finfo = info->finfo;
 
-  if (GST_VIDEO_FORMAT_INFO_IS_TILED (finfo))
+  if (GST_VIDEO_FORMAT_INFO_IS_TILED (finfo) || GST_VIDEO_FORMAT_INFO_HAS_PALETTE (finfo))
     return size;
   for (guint i = 0; i < GST_VIDEO_FORMAT_INFO_N_COMPONENTS (finfo); i++)
     {
@@ -169,6 +109,59 @@ padded_size (const GstVideoInfo *info, gsize size)
   return size;
 }
 
+/* Elements read the planes by what GstVideoMeta says, unchecked: so it is checked here. */
+static gboolean
+planes_fit (const GstVideoInfo *info, const GstVideoInfo *standard, gsize size)
+{
+  const GstVideoFormatInfo *finfo = info->finfo;
+  guint n = GST_VIDEO_INFO_N_PLANES (info);
+
+  /* gst_video_info_align() does not know tiles. */
+  if (GST_VIDEO_FORMAT_INFO_IS_TILED (finfo))
+    return size >= GST_VIDEO_INFO_SIZE (standard)
+           && memcmp (info->stride, standard->stride, n * sizeof info->stride[0]) == 0
+           && memcmp (info->offset, standard->offset, n * sizeof info->offset[0]) == 0;
+
+  for (guint i = 0; i < GST_VIDEO_FORMAT_INFO_N_COMPONENTS (finfo); i++)
+    {
+      guint plane = GST_VIDEO_FORMAT_INFO_PLANE (finfo, i);
+      guint64 rows = GST_VIDEO_FORMAT_INFO_SCALE_HEIGHT (finfo, i, GST_VIDEO_INFO_HEIGHT (info));
+      guint64 row
+          = (guint64) GST_VIDEO_FORMAT_INFO_SCALE_WIDTH (finfo, i, GST_VIDEO_INFO_WIDTH (info))
+            * GST_VIDEO_FORMAT_INFO_PSTRIDE (finfo, i);
+
+      if (GST_VIDEO_FORMAT_INFO_PSTRIDE (finfo, i) == 0)
+        row = standard->stride[plane];
+      if (GST_VIDEO_FORMAT_INFO_HAS_PALETTE (finfo) && i == GST_VIDEO_COMP_PALETTE)
+        {
+          row = 4;
+          rows = PALETTE_COLOURS;
+        }
+      if (info->stride[plane] <= 0 || (guint64) info->stride[plane] < row
+          || info->offset[plane] > size || rows == 0
+          || info->stride[plane] * (rows - 1) + row > size - info->offset[plane])
+        return FALSE;
+    }
+  return TRUE;
+}
+
+static gboolean
+check_layout (GstCaps *caps, const GstVideoInfo *info, gsize size, GError **error)
+{
+  GstVideoInfo standard;
+  const char *why = NULL;
+
+  if (GST_VIDEO_INFO_INTERLACE_MODE (info) == GST_VIDEO_INTERLACE_MODE_FIELDS
+      || GST_VIDEO_INFO_INTERLACE_MODE (info) == GST_VIDEO_INTERLACE_MODE_ALTERNATE)
+    why = "fields that are apart do not cross: interleave them";
+  else if (!gst_video_info_from_caps (&standard, caps) || !planes_fit (info, &standard, size))
+    why = "its planes cannot lie so";
+  if (why)
+    g_set_error (error, SHMFRAME_ERROR, SHMFRAME_ERROR_FORMAT, "Sharing %s video: %s",
+                 GST_VIDEO_INFO_NAME (info), why);
+  return why == NULL;
+}
+
 GstShmFrameLayout *
 gst_shm_frame_layout_new (GstCaps *caps, const GstVideoInfo *info, gsize size, GError **error)
 {
@@ -177,6 +170,8 @@ gst_shm_frame_layout_new (GstCaps *caps, const GstVideoInfo *info, gsize size, G
 
   if (info)
     size = padded_size (info, MAX (size, GST_VIDEO_INFO_SIZE (info)));
+  if (info && !check_layout (caps, info, size, error))
+    return NULL;
   format = info ? raw_format (info, size, error) : compressed_format (caps, size, error);
   if (!format || !shmframe_format_set_caps (format, string, error))
     return NULL;
@@ -211,7 +206,7 @@ caps_from_peer (ShmFrameFormat *format)
 static gboolean
 info_from_fields (ShmFrameFormat *format, GstVideoInfo *info)
 {
-  GstVideoFormat video = video_format (shmframe_format_get_pixel_format (format));
+  GstVideoFormat video = gst_shm_frame_pixels_from_name (shmframe_format_get_pixel_format (format));
   guint primaries, transfer, matrix;
   gboolean full_range;
   gint numerator = 0, denominator = 1, interlacing;
@@ -244,36 +239,8 @@ info_from_fields (ShmFrameFormat *format, GstVideoInfo *info)
       info->colorimetry.range
           = full_range ? GST_VIDEO_COLOR_RANGE_0_255 : GST_VIDEO_COLOR_RANGE_16_235;
     }
-  return TRUE;
-}
-
-/* Elements read the planes by what GstVideoMeta says, unchecked: so it is checked here. */
-static gboolean
-planes_fit (const GstVideoInfo *info, const GstVideoInfo *standard, gsize size)
-{
-  const GstVideoFormatInfo *finfo = info->finfo;
-  guint n = GST_VIDEO_INFO_N_PLANES (info);
-
-  if (GST_VIDEO_FORMAT_INFO_IS_TILED (finfo) || GST_VIDEO_FORMAT_INFO_HAS_PALETTE (finfo))
-    return size >= GST_VIDEO_INFO_SIZE (standard)
-           && memcmp (info->stride, standard->stride, n * sizeof info->stride[0]) == 0
-           && memcmp (info->offset, standard->offset, n * sizeof info->offset[0]) == 0;
-
-  for (guint i = 0; i < GST_VIDEO_FORMAT_INFO_N_COMPONENTS (finfo); i++)
-    {
-      guint plane = GST_VIDEO_FORMAT_INFO_PLANE (finfo, i);
-      guint64 rows = GST_VIDEO_FORMAT_INFO_SCALE_HEIGHT (finfo, i, GST_VIDEO_INFO_HEIGHT (info));
-      guint64 row
-          = (guint64) GST_VIDEO_FORMAT_INFO_SCALE_WIDTH (finfo, i, GST_VIDEO_INFO_WIDTH (info))
-            * GST_VIDEO_FORMAT_INFO_PSTRIDE (finfo, i);
-
-      if (GST_VIDEO_FORMAT_INFO_PSTRIDE (finfo, i) == 0)
-        row = standard->stride[plane];
-      if (info->stride[plane] <= 0 || (guint64) info->stride[plane] < row
-          || info->offset[plane] > size || rows == 0
-          || info->stride[plane] * (rows - 1) + row > size - info->offset[plane])
-        return FALSE;
-    }
+  else if (full_range)
+    info->colorimetry.range = GST_VIDEO_COLOR_RANGE_0_255;
   return TRUE;
 }
 
@@ -304,7 +271,8 @@ raw_layout (ShmFrameFormat *format, GstCaps *caps, GError **error)
   info = standard;
   for (guint i = 0; i < GST_VIDEO_INFO_N_PLANES (&info); i++)
     {
-      info.stride[i] = shmframe_format_get_stride (format, i);
+      if (!GST_VIDEO_FORMAT_INFO_IS_TILED (info.finfo))
+        info.stride[i] = shmframe_format_get_stride (format, i);
       info.offset[i] = shmframe_format_get_offset (format, i);
     }
   info.size = shmframe_format_get_size (format);

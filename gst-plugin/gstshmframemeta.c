@@ -52,14 +52,47 @@ finish (Writer *writer, GVariantBuilder *slot, const char *key)
 }
 
 static void
+warn_once (const GstMetaInfo *info, const char *limit)
+{
+  static GMutex lock;
+  static GHashTable *seen;
+  gboolean first;
+
+  g_mutex_lock (&lock);
+  if (!seen)
+    seen = g_hash_table_new (NULL, NULL);
+  first = g_hash_table_add (seen, GSIZE_TO_POINTER (info->type));
+  g_mutex_unlock (&lock);
+  if (first)
+    GST_WARNING ("metas of type %s do not cross to other processes%s", g_type_name (info->type),
+                 limit);
+}
+
+/* NULL: it holds what the other side does not take from a peer. */
+static char *
+structure_to_text (const GstStructure *structure)
+{
+  g_autofree char *text = gst_structure_to_string (structure);
+  g_autoptr (GstStructure) taken = gst_shm_frame_structure_from_text (text);
+
+  return taken ? g_steal_pointer (&text) : NULL;
+}
+
+static void
 write_roi (Writer *writer, GstVideoRegionOfInterestMeta *roi)
 {
   GVariantBuilder params;
 
   g_variant_builder_init (&params, G_VARIANT_TYPE ("as"));
   for (GList *l = roi->params; l; l = l->next)
-    g_variant_builder_add_value (&params,
-                                 g_variant_new_take_string (gst_structure_to_string (l->data)));
+    {
+      g_autofree char *text = structure_to_text (l->data);
+
+      if (text)
+        g_variant_builder_add (&params, "s", text);
+      else
+        warn_once (roi->meta.info, " with all parameters");
+    }
   g_variant_builder_add (builder (&writer->roi, "a(siiuuuuas)"), "(siiuuuuas)",
                          g_quark_to_string (roi->roi_type), roi->id, roi->parent_id, roi->x, roi->y,
                          roi->w, roi->h, &params);
@@ -105,26 +138,15 @@ write_custom (Writer *writer, GstMeta *meta)
   static const char *const none[] = { NULL };
   GstStructure *structure = gst_custom_meta_get_structure ((GstCustomMeta *) meta);
   const char *const *tags = gst_meta_api_type_get_tags (meta->info->api);
-  g_autofree char *string = gst_structure_to_string (structure);
+  g_autofree char *string = structure_to_text (structure);
 
+  if (!string)
+    {
+      warn_once (meta->info, "");
+      return;
+    }
   g_variant_builder_add (builder (&writer->custom, "a(sass)"), "(s^ass)",
                          gst_structure_get_name (structure), tags ? tags : none, string);
-}
-
-static void
-warn_once (const GstMetaInfo *info)
-{
-  static GMutex lock;
-  static GHashTable *seen;
-  gboolean first;
-
-  g_mutex_lock (&lock);
-  if (!seen)
-    seen = g_hash_table_new (NULL, NULL);
-  first = g_hash_table_add (seen, GSIZE_TO_POINTER (info->type));
-  g_mutex_unlock (&lock);
-  if (first)
-    GST_WARNING ("metas of type %s do not cross to other processes", g_type_name (info->type));
 }
 
 static gboolean
@@ -177,7 +199,7 @@ write_meta (GstBuffer *buffer, GstMeta **meta, gpointer user_data)
     write_custom (writer, *meta);
   /* The planes cross in the format; what belongs to the memory ends here. */
   else if (api != GST_VIDEO_META_API_TYPE && api != GST_PARENT_BUFFER_META_API_TYPE)
-    warn_once (info);
+    warn_once (info, "");
   return TRUE;
 }
 

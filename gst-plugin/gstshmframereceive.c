@@ -157,6 +157,20 @@ frame_time (ShmFrameFrame *frame)
   return pts != SHMFRAME_TIME_UNKNOWN ? pts : shmframe_frame_get_publish_time (frame);
 }
 
+/* After a pause, frames from before its end are as early as those from before the attach. */
+static void
+note_base_time (GstShmFrameSrc *self)
+{
+  GstClockTime base = gst_element_get_base_time (GST_ELEMENT (self));
+  GstClockTime start = gst_element_get_start_time (GST_ELEMENT (self));
+
+  if (base == self->base_time)
+    return;
+  self->base_time = base;
+  self->floor_ns = GST_CLOCK_TIME_IS_VALID (start) ? MAX (self->last_ns, (gint64) start) : 0;
+  self->since_ns = gst_shm_frame_clock_monotonic ();
+}
+
 /* FALSE: the frame is from before we came, and is skipped. */
 static gboolean
 place_in_time (GstShmFrameSrc *self, ShmFrameFrame *frame, gint64 *running)
@@ -175,18 +189,19 @@ place_in_time (GstShmFrameSrc *self, ShmFrameFrame *frame, gint64 *running)
       *running = MAX (time - self->zero_ns, 0);
       return TRUE;
     }
+  note_base_time (self);
   *running = to_running_time (self, time) + self->shift_ns;
-  if (*running >= 0)
+  if (*running >= self->floor_ns)
     return TRUE;
   if (shmframe_frame_get_publish_time (frame) - self->since_ns < EARLY_NS)
     return FALSE;
   /* A producer that runs slower than its own clock: skipping would never end. */
-  self->shift_ns += to_running_time (self, gst_shm_frame_clock_monotonic ()) - *running;
+  self->shift_ns += (gint64) gst_element_get_current_running_time (GST_ELEMENT (self)) - *running;
   *running = to_running_time (self, time) + self->shift_ns;
   self->discont = TRUE;
   GST_WARNING_OBJECT (self, "the producer is late: times are shifted by %" GST_STIME_FORMAT,
                       GST_STIME_ARGS (self->shift_ns));
-  return *running >= 0;
+  return *running >= self->floor_ns;
 }
 
 /* Frames that went by between the last one and this one. */
@@ -352,6 +367,7 @@ push_frame (GstShmFrameSrc *self, ShmFrameFrame *leased, GstBuffer **buffer)
       self->discont = TRUE;
       return FLOW_NEXT;
     }
+  self->last_ns = MAX (self->last_ns, running);
   count (self, &self->frames);
   *buffer = wrap_frame (self, g_steal_pointer (&frame), running);
   return use_default_strides (self, buffer);

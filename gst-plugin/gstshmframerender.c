@@ -225,12 +225,41 @@ gst_shm_frame_sink_preroll (GstBaseSink *base, GstBuffer *buffer)
 
 /* ---- publishing ---- */
 
+/* The part of a frame that lies in the segment, in its times; FALSE: none. */
+static gboolean
+clip (const GstSegment *segment, GstBuffer *buffer, GstClockTime *begin, GstClockTime *end)
+{
+  *begin = GST_BUFFER_PTS (buffer);
+  *end = GST_CLOCK_TIME_NONE;
+  if (segment->format != GST_FORMAT_TIME || !GST_CLOCK_TIME_IS_VALID (*begin))
+    return TRUE;
+  if (!GST_BUFFER_DURATION_IS_VALID (buffer))
+    return gst_segment_clip (segment, GST_FORMAT_TIME, *begin, *begin, begin, NULL);
+  *end = *begin + GST_BUFFER_DURATION (buffer);
+  return gst_segment_clip (segment, GST_FORMAT_TIME, *begin, *end, begin, end);
+}
+
+/* The base class would drop them too, and not count them. */
+GstPadProbeReturn
+gst_shm_frame_sink_clip (GstPad *pad, GstPadProbeInfo *info, gpointer sink)
+{
+  GstShmFrameSink *self = sink;
+  GstClockTime begin, end;
+
+  if (clip (&GST_BASE_SINK (self)->segment, GST_PAD_PROBE_INFO_BUFFER (info), &begin, &end))
+    return GST_PAD_PROBE_OK;
+  drop (self, GST_SHM_FRAME_DROP_SEGMENT);
+  return GST_PAD_PROBE_DROP;
+}
+
 gint64
 gst_shm_frame_sink_to_monotonic (GstShmFrameSink *self, GstClockTime time)
 {
   g_autoptr (GstClock) clock = NULL;
-  GstClockTime running
-      = gst_segment_to_running_time (&GST_BASE_SINK (self)->segment, GST_FORMAT_TIME, time);
+  const GstSegment *segment = &GST_BASE_SINK (self)->segment;
+  GstClockTime running = segment->format == GST_FORMAT_TIME
+                             ? gst_segment_to_running_time (segment, GST_FORMAT_TIME, time)
+                             : GST_CLOCK_TIME_NONE;
 
   if (!GST_CLOCK_TIME_IS_VALID (running))
     return SHMFRAME_TIME_UNKNOWN;
@@ -269,25 +298,38 @@ frame_flags (GstShmFrameSink *self, GstBuffer *buffer)
   return flags;
 }
 
+/* When and for how long a frame is shown; played backwards, it begins with its end. */
+static void
+describe_time (GstShmFrameSink *self, ShmFrameFrame *frame, GstBuffer *buffer)
+{
+  const GstSegment *segment = &GST_BASE_SINK (self)->segment;
+  GstClockTime begin, end, stream = GST_CLOCK_TIME_NONE;
+  gint64 pts;
+
+  clip (segment, buffer, &begin, &end);
+  pts = gst_shm_frame_sink_to_monotonic (
+      self, segment->rate > 0 || !GST_CLOCK_TIME_IS_VALID (end) ? begin : end);
+  if (segment->format == GST_FORMAT_TIME)
+    stream = gst_segment_to_stream_time (segment, GST_FORMAT_TIME, begin);
+  shmframe_frame_set_pts (frame, pts);
+  shmframe_frame_set_capture_time (frame, self->live ? pts : SHMFRAME_TIME_UNKNOWN);
+  shmframe_frame_set_duration (frame, GST_CLOCK_TIME_IS_VALID (end)
+                                          ? (gint64) ((end - begin) / ABS (segment->rate))
+                                          : SHMFRAME_TIME_UNKNOWN);
+  shmframe_frame_set_stream_time (frame, GST_CLOCK_TIME_IS_VALID (stream) ? (gint64) stream
+                                                                          : SHMFRAME_TIME_UNKNOWN);
+}
+
 /* Fills in what a frame says besides its pixels. */
 static gboolean
 describe (GstShmFrameSink *self, ShmFrameFrame *frame, GstBuffer *buffer, GError **error)
 {
-  const GstSegment *segment = &GST_BASE_SINK (self)->segment;
   gboolean raw = gst_shm_frame_layout_is_raw (self->layout);
-  gint64 pts = gst_shm_frame_sink_to_monotonic (self, GST_BUFFER_PTS (buffer));
   gint64 dts = raw ? G_MININT64 : gst_shm_frame_sink_to_monotonic (self, GST_BUFFER_DTS (buffer));
-  guint64 stream = gst_segment_to_stream_time (segment, GST_FORMAT_TIME, GST_BUFFER_PTS (buffer));
   g_autoptr (GVariant) metadata = gst_shm_frame_meta_to_variant (buffer, dts);
   g_autoptr (GError) refused = NULL;
 
-  shmframe_frame_set_pts (frame, pts);
-  shmframe_frame_set_capture_time (frame, self->live ? pts : SHMFRAME_TIME_UNKNOWN);
-  shmframe_frame_set_duration (frame, GST_BUFFER_DURATION_IS_VALID (buffer)
-                                          ? (gint64) GST_BUFFER_DURATION (buffer)
-                                          : SHMFRAME_TIME_UNKNOWN);
-  shmframe_frame_set_stream_time (frame, GST_CLOCK_TIME_IS_VALID (stream) ? (gint64) stream
-                                                                          : SHMFRAME_TIME_UNKNOWN);
+  describe_time (self, frame, buffer);
   shmframe_frame_set_flags (frame, frame_flags (self, buffer));
   if (metadata)
     g_variant_ref_sink (metadata);
@@ -367,24 +409,6 @@ publish (GstShmFrameSink *self, GstBuffer *buffer)
   return flow;
 }
 
-static gboolean
-in_segment (GstShmFrameSink *self, GstBuffer *buffer)
-{
-  const GstSegment *segment = &GST_BASE_SINK (self)->segment;
-  GstClockTime pts = GST_BUFFER_PTS (buffer);
-
-  return segment->format != GST_FORMAT_TIME || !GST_CLOCK_TIME_IS_VALID (pts)
-         || GST_CLOCK_TIME_IS_VALID (gst_segment_to_running_time (segment, GST_FORMAT_TIME, pts));
-}
-
-static GstFlowReturn
-render_frame (GstShmFrameSink *self, GstBuffer *buffer)
-{
-  if (!in_segment (self, buffer))
-    return drop (self, GST_SHM_FRAME_DROP_SEGMENT);
-  return publish (self, buffer);
-}
-
 GstFlowReturn
 gst_shm_frame_sink_render (GstBaseSink *base, GstBuffer *buffer)
 {
@@ -394,7 +418,7 @@ gst_shm_frame_sink_render (GstBaseSink *base, GstBuffer *buffer)
   if (!self->layout)
     return GST_FLOW_NOT_NEGOTIATED;
   check_live (self);
-  flow = render_frame (self, buffer);
+  flow = publish (self, buffer);
   if (flow == FLOW_DROPPED)
     return GST_FLOW_OK;
   if (flow == GST_FLOW_OK)

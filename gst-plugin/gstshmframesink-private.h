@@ -60,7 +60,8 @@ guint gst_shm_frame_sink_count_consumers (GstShmFrameSink *self);
 /* A time of the segment in ns of CLOCK_MONOTONIC, or SHMFRAME_TIME_UNKNOWN. Streaming thread. */
 gint64 gst_shm_frame_sink_to_monotonic (GstShmFrameSink *self, GstClockTime time);
 
-/* Probe of the sink pad: wait-for-consumer. */
+/* Probes of the sink pad: drops and counts buffers that are outside of the segment; wait-for-consumer. */
+GstPadProbeReturn gst_shm_frame_sink_clip (GstPad *pad, GstPadProbeInfo *info, gpointer sink);
 GstPadProbeReturn gst_shm_frame_sink_await_consumer (GstPad *pad, GstPadProbeInfo *info,
                                                      gpointer sink);
 

@@ -233,8 +233,8 @@ set_caps (GstBaseSink *base, GstCaps *caps)
 
   if (raw && !gst_video_info_from_caps (&info, caps))
     return FALSE;
-  layout = gst_shm_frame_layout_new (caps, raw ? &info : NULL, GST_SHM_FRAME_MIN_COMPRESSED_SIZE,
-                                     &error);
+  layout = gst_shm_frame_layout_new (caps, raw ? &info : NULL,
+                                     raw ? 0 : GST_SHM_FRAME_MIN_COMPRESSED_SIZE, &error);
   if (!layout)
     {
       gst_shm_frame_post_error (GST_ELEMENT (self), error);
@@ -836,6 +836,8 @@ gst_shm_frame_sink_init (GstShmFrameSink *self)
   self->lossless = TRUE;
   /* Bins send EOS to sources only, and we want to know: see end_wait_for_consumer(). */
   GST_OBJECT_FLAG_SET (self, GST_ELEMENT_FLAG_SOURCE);
+  gst_pad_add_probe (GST_BASE_SINK_PAD (self), GST_PAD_PROBE_TYPE_BUFFER, gst_shm_frame_sink_clip,
+                     self, NULL);
   gst_pad_add_probe (GST_BASE_SINK_PAD (self), GST_PAD_PROBE_TYPE_BUFFER,
                      gst_shm_frame_sink_await_consumer, self, NULL);
   /* It would pin a slot. */

@@ -74,6 +74,8 @@ struct _GstShmFrameSrc
   gboolean have_zero;
   gint64 zero_ns;
   gint64 shift_ns;
+  GstClockTime base_time;
+  gint64 floor_ns, last_ns; /* of running time: no frame before it; the latest frame so far */
   gint64 lease_request_ns;
   guint requested_leases;
   guint64 drops;

@@ -12,7 +12,7 @@
  * |[
  * gst-launch-1.0 shmframesrc pool=cam0 ! videoconvert ! autovideosink
  * gst-launch-1.0 -e shmframesrc pool=cam0 delivery=lossless ! x264enc ! matroskamux ! filesink location=rec.mkv
- * gst-play-1.0 shmframe://cam0?delivery=latest
+ * gst-play-1.0 'shmframe://cam0?delivery=latest'
  * ]| The first shows the pool cam0, the second records every frame of it.
  *
  * Since: 1.0
@@ -92,6 +92,41 @@ on_lost_get_type (void)
   return type;
 }
 
+/* The library's enums, described for people. */
+#define GST_TYPE_SHM_FRAME_SRC_DELIVERY (delivery_get_type ())
+static GType
+delivery_get_type (void)
+{
+  static const GEnumValue values[] = {
+    { SHMFRAME_DELIVERY_LATEST, "The newest frame, older ones are skipped", "latest" },
+    { SHMFRAME_DELIVERY_ORDERED, "Every frame that can be had, in order", "ordered" },
+    { SHMFRAME_DELIVERY_LOSSLESS, "Every frame, the producer waits", "lossless" },
+    { 0, NULL, NULL },
+  };
+  static gsize type;
+
+  if (g_once_init_enter (&type))
+    g_once_init_leave (&type, g_enum_register_static ("GstShmFrameSrcDelivery", values));
+  return type;
+}
+
+#define GST_TYPE_SHM_FRAME_SRC_WAIT (wait_get_type ())
+static GType
+wait_get_type (void)
+{
+  static const GEnumValue values[] = {
+    { SHMFRAME_WAIT_SLEEP, "Sleep until the producer wakes this process", "sleep" },
+    { SHMFRAME_WAIT_SPIN, "Never sleep: least latency, a whole core", "spin" },
+    { SHMFRAME_WAIT_PREDICT, "Sleep until shortly before the next frame is due", "predict" },
+    { 0, NULL, NULL },
+  };
+  static gsize type;
+
+  if (g_once_init_enter (&type))
+    g_once_init_leave (&type, g_enum_register_static ("GstShmFrameSrcWait", values));
+  return type;
+}
+
 ShmFrameConsumer *
 gst_shm_frame_src_dup_consumer (GstShmFrameSrc *self)
 {
@@ -113,6 +148,8 @@ start (GstBaseSrc *base)
   gst_shm_frame_clock_clear (&self->clock);
   self->attached = self->trusted = self->flushed = self->discont = self->have_zero = FALSE;
   self->sequence = self->drops = 0;
+  self->base_time = GST_CLOCK_TIME_NONE;
+  self->floor_ns = self->last_ns = 0;
   self->shift_ns = self->lease_request_ns = self->drop_message_ns = 0;
   gst_shm_frame_copies_reset (&self->copies);
   g_mutex_lock (&self->lock);
@@ -175,7 +212,7 @@ answer_latency (GstShmFrameSrc *self, GstQuery *query)
   g_mutex_lock (&self->lock);
   min = self->producer_latency_ns + self->frame_duration_ns;
   if (frames > 0 && self->frame_duration_ns > 0)
-    max = MAX (min, frames * self->frame_duration_ns);
+    max = self->producer_latency_ns + frames * self->frame_duration_ns;
   g_mutex_unlock (&self->lock);
   GST_DEBUG_OBJECT (self, "latency: min %" GST_TIME_FORMAT ", max %" GST_TIME_FORMAT,
                     GST_TIME_ARGS (min), GST_TIME_ARGS (max));
@@ -522,7 +559,7 @@ install_reading_properties (GObjectClass *klass)
       g_param_spec_enum (
           "delivery", "Delivery",
           "The newest frames, all that can be had, or all, with the producer waiting",
-          SHMFRAME_TYPE_DELIVERY, SHMFRAME_DELIVERY_ORDERED, READY_FLAGS));
+          GST_TYPE_SHM_FRAME_SRC_DELIVERY, SHMFRAME_DELIVERY_ORDERED, READY_FLAGS));
   /**
    * GstShmFrameSrc:max-lag:
    *
@@ -559,8 +596,8 @@ install_reading_properties (GObjectClass *klass)
    */
   g_object_class_install_property (
       klass, PROP_WAIT,
-      g_param_spec_enum ("wait", "Wait", "How to wait for the next frame", SHMFRAME_TYPE_WAIT,
-                         SHMFRAME_WAIT_SLEEP, READY_FLAGS));
+      g_param_spec_enum ("wait", "Wait", "How to wait for the next frame",
+                         GST_TYPE_SHM_FRAME_SRC_WAIT, SHMFRAME_WAIT_SLEEP, READY_FLAGS));
 }
 
 static void
@@ -642,8 +679,8 @@ gst_shm_frame_src_class_init (GstShmFrameSrcClass *klass)
   object_class->finalize = finalize;
   install_reading_properties (object_class);
   install_producer_properties (object_class);
-  gst_type_mark_as_plugin_api (SHMFRAME_TYPE_DELIVERY, 0);
-  gst_type_mark_as_plugin_api (SHMFRAME_TYPE_WAIT, 0);
+  gst_type_mark_as_plugin_api (GST_TYPE_SHM_FRAME_SRC_DELIVERY, 0);
+  gst_type_mark_as_plugin_api (GST_TYPE_SHM_FRAME_SRC_WAIT, 0);
   gst_type_mark_as_plugin_api (GST_TYPE_SHM_FRAME_SRC_ON_EOS, 0);
   gst_type_mark_as_plugin_api (GST_TYPE_SHM_FRAME_SRC_ON_LOST, 0);
 

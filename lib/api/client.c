@@ -402,6 +402,7 @@ refusal_code (guint code)
     case SHMFRAME_ERROR_NO_MEMORY:
     case SHMFRAME_ERROR_NO_DESCRIPTORS:
     case SHMFRAME_ERROR_PROTOCOL:
+    case SHMFRAME_ERROR_CLOSED:
       return (ShmFrameError) code;
     default:
       return SHMFRAME_ERROR_REFUSED;

@@ -359,9 +359,13 @@ check_request (ShmFramePool *self, const ShmFrameMessage *request, GError **erro
 {
   const char *problem = NULL;
 
-  if (self->closed)
-    problem = "is closing: attach to the next producer";
-  else if (self->consumers->len >= self->max_consumers)
+  if (self->closed) /* for the consumer as if it were gone already */
+    {
+      g_set_error (error, SHMFRAME_ERROR, SHMFRAME_ERROR_CLOSED,
+                   "pool %s: is closing: attach to the next producer", self->name);
+      return FALSE;
+    }
+  if (self->consumers->len >= self->max_consumers)
     problem = "has as many consumers as it admits: start the producer with a larger max-consumers";
   else if (request->leases < 1 || request->leases > SHMFRAME_LEASES_MAX)
     problem = "leases: ask for 1 to 255";

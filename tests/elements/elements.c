@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #define SMALL "video/x-raw,format=I420,width=322,height=240,framerate=30/1"
-#define SMALL_BYTES (324 * 240 + 2 * 164 * 120)
 
 /* A source and a sink to the end; both succeed, and show the same frames. */
 static void
@@ -42,140 +41,6 @@ test_no_copy (void)
   g_assert_cmpuint (stat_of (consumer, "copied-bytes"), ==, 0);
   g_assert_cmpuint (stat_of (consumer, "drops"), ==, 0);
   g_assert_cmpuint (stat_of (consumer, "latency-p50"), >, 0);
-}
-
-static void
-test_converter (void)
-{
-  g_autoptr (Child) producer = NULL, consumer = NULL;
-
-  transfer ("videotestsrc num-buffers=30 ! " SMALL " ! videoconvert ! video/x-raw,format=BGRx",
-            "videoconvert name=check ! video/x-raw,format=RGB ! fakesink", &producer, &consumer);
-  g_assert_cmpuint (stat_of (producer, "copied-bytes"), ==, 0);
-}
-
-static char *
-make_clip (void)
-{
-  char *path = g_build_filename (folder, "clip.mkv", NULL);
-
-  if (!g_file_test (path, G_FILE_TEST_EXISTS))
-    {
-      g_autoptr (Child) child
-          = run ("videotestsrc pattern=ball num-buffers=90 ! "
-                 "video/x-raw,format=I420,width=566,height=318,framerate=30/1 ! "
-                 "x264enc bframes=2 speed-preset=ultrafast ! matroskamux ! filesink location=%s",
-                 path);
-
-      g_assert_cmpint (finish (child), ==, 0);
-    }
-  return path;
-}
-
-/* It asks for edges and alignment of its own, and keeps reference frames. */
-static void
-test_decoder (void)
-{
-  g_autoptr (Child) producer = NULL, consumer = NULL;
-  g_autofree char *clip = NULL, *upstream = NULL;
-
-  if (!have_elements ("x264enc", "avdec_h264", "matroskamux", "h264parse", NULL))
-    return;
-  clip = make_clip ();
-  upstream = g_strdup_printf ("filesrc location=%s ! matroskademux ! h264parse ! avdec_h264", clip);
-  transfer (upstream, "videoconvert name=check ! video/x-raw,format=RGB ! fakesink sync=false",
-            &producer, &consumer);
-  g_assert_cmpuint (stat_of (producer, "frames"), ==, 90);
-  g_assert_cmpuint (stat_of (producer, "copied-frames"), <=, 8);
-  g_assert_cmpuint (stat_of (consumer, "copied-bytes"), ==, 0);
-}
-
-/* Its strides are kept in the pool, and undone for an element that does not know GstVideoMeta. */
-static void
-test_strides (void)
-{
-  g_autoptr (Child) producer = NULL, consumer = NULL;
-  g_autofree char *clip = NULL, *upstream = NULL;
-
-  if (!have_elements ("x264enc", "avdec_h264", "matroskamux", "h264parse", NULL))
-    return;
-  clip = make_clip ();
-  upstream = g_strdup_printf ("filesrc location=%s ! matroskademux ! h264parse ! avdec_h264", clip);
-  transfer (upstream, "fakesink name=check sync=false", &producer, &consumer);
-  g_assert_cmpuint (stat_of (consumer, "copied-strides"), ==, 90 * (568 * 318 + 2 * 284 * 159));
-}
-
-/* It holds dozens of frames: more leases come, and copies until they are there. */
-static void
-test_encoder (void)
-{
-  g_autoptr (Child) producer = NULL, consumer = NULL;
-
-  if (!have_elements ("x264enc", NULL))
-    return;
-  transfer ("videotestsrc num-buffers=90 ! " SMALL,
-            "x264enc name=check speed-preset=ultrafast rc-lookahead=30 ! fakesink sync=false",
-            &producer, &consumer);
-  g_assert_cmpuint (stat_of (consumer, "frames"), ==, 90);
-  g_assert_cmpuint (stat_of (consumer, "leases"), >, 4);
-  g_assert_cmpuint (stat_of (consumer, "copied-quota"), ==, stat_of (consumer, "copied-bytes"));
-  g_assert_cmpuint (stat_of (consumer, "copied-frames"), <, 90);
-}
-
-/* A tee drops the proposal: all is copied, once, and counted. */
-static void
-test_foreign (void)
-{
-  g_autoptr (Child) producer = NULL, consumer = NULL;
-
-  transfer ("videotestsrc num-buffers=20 ! " SMALL " ! tee", "fakesink name=check", &producer,
-            &consumer);
-  g_assert_cmpuint (stat_of (producer, "copied-foreign"), ==, 20 * SMALL_BYTES);
-  g_assert_cmpuint (stat_of (producer, "copied-bytes"), ==, 20 * SMALL_BYTES);
-}
-
-/* The same memory twice: the second time it is copied, since a slot is published once. */
-static void
-test_repeat (void)
-{
-  g_autoptr (Child) producer = NULL, consumer = NULL;
-
-  if (!have_elements ("imagefreeze", NULL))
-    return;
-  transfer (
-      "videotestsrc num-buffers=1 ! video/x-raw,format=I420,width=320,height=240,framerate=25/1"
-      " ! imagefreeze num-buffers=12 ! video/x-raw,framerate=25/1",
-      "fakesink name=check", &producer, &consumer);
-  g_assert_cmpuint (stat_of (producer, "copied-repeat"), ==, 11 * 320 * 240 * 3 / 2);
-  g_assert_cmpuint (stat_of (producer, "copied-frames"), ==, 11);
-}
-
-/* An element that writes in place gets a copy; what the pool holds stays as it was. */
-static void
-test_read_only (void)
-{
-  g_autofree char *expected = reference ("videotestsrc num-buffers=30 ! " SMALL);
-  g_autofree char *seen = NULL;
-  g_autoptr (Child) writer
-      = run ("shmframesrc pool=t delivery=lossless ! videobalance saturation=0 brightness=0.5 ! "
-             "fakesink name=check sync=false");
-  g_autoptr (Child) reader
-      = run ("shmframesrc pool=t delivery=lossless ! fakesink name=check sync=false");
-  g_autoptr (Child) producer = NULL;
-
-  if (!have_elements ("videobalance", NULL))
-    return;
-  expect_line (writer, "state PAUSED");
-  expect_line (reader, "state PAUSED");
-  producer = run ("videotestsrc num-buffers=30 ! " SMALL
-                  " ! identity sleep-time=20000 ! shmframesink pool=t wait-for-consumer=true");
-  g_assert_cmpint (finish (producer), ==, 0);
-  g_assert_cmpint (finish (writer), ==, 0);
-  g_assert_cmpint (finish (reader), ==, 0);
-  seen = hashes (reader);
-  /* One of the two came a frame or so later. */
-  g_assert_true (g_str_has_suffix (expected, seen));
-  g_assert_cmpuint (count_lines (reader, "frame"), >, 15);
 }
 
 static void
@@ -689,13 +554,6 @@ main (int argc, char **argv)
   begin_tests (&argc, &argv);
 
   add ("/elements/no-copy", test_no_copy);
-  add ("/elements/converter", test_converter);
-  add ("/elements/decoder", test_decoder);
-  add ("/elements/strides", test_strides);
-  add ("/elements/encoder", test_encoder);
-  add ("/elements/foreign", test_foreign);
-  add ("/elements/repeat", test_repeat);
-  add ("/elements/read-only", test_read_only);
   g_test_add_data_func ("/elements/jpeg", "videotestsrc num-buffers=20 ! " SMALL " ! jpegenc",
                         test_compressed);
   g_test_add_data_func ("/elements/h264",

@@ -4,12 +4,20 @@
  *
  * Out, a line each: state STATE; message STRUCTURE; warning TEXT; error TEXT; eos; stats NAME
  * STRUCTURE (of each shmframe element, at the end and when asked). Of what reaches the element named
- * "check": caps CAPS; tag TAGS; gap; flush; timecode CODE; frame PTS OFFSET FLAGS MD5, and, where it lies in
- * a pool, at INODE OFFSET PERMISSIONS (of the segment, within it, and of its mapping).
- * In: stats; state STATE; set ELEMENT PROPERTY VALUE; eos; flush; hold N, held, release (buffers that
- * reach "check"; held says held MD5 for each); quit.
+ * "check": caps CAPS; tag TAGS SCOPE; gap PTS DURATION; flush; timecode CODE; meta META (each; stamp.h);
+ * frame PTS OFFSET FLAGS MD5, and, where it lies in a pool, at INODE OFFSET PERMISSIONS (of the segment,
+ * within it, and of its mapping), and, where it is interlaced, fields FLAGS (T, R, 1: top field first, repeat
+ * first field, one field).
+ * In: stats; state STATE; set ELEMENT PROPERTY VALUE; eos; flush; hold N, held,
+ * release (buffers that reach "check"; held says held MD5 for each); quit. Done when "done COMMAND" is said:
+ * stamp KIND (stamp.h), tag SCOPE TAGS (before the next buffer or EOS), both at the element named "stamp"; stay
+ * (after EOS); watch ELEMENT ACTION (says signal NAME STRUCTURE, notify NUM-CONSUMERS, and within the
+ * first does ACTION: none, stats, set, or a state, and says acted).
+ * And those of timing.h; latency-message: the pipeline's latency was set anew.
+ * With RUNNER_UID in its environment it becomes that user, once the plugin is loaded.
  * It ends by itself after EOS or an error; exit code 1 after an error. */
 
+#include <errno.h>
 #include <gio/gio.h>
 #include <gio/gunixinputstream.h>
 #include <gst/video/video.h>
@@ -17,14 +25,19 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "hash.h"
+#include "stamp.h"
+#include "timing.h"
+
 typedef struct
 {
   GMainLoop *loop;
   GstElement *pipeline;
   gboolean failed;
+  gboolean stay;
+  char *action; /* within signals */
   GMutex lock;
-  GQueue held;
-  GstCaps *held_caps;
+  GQueue held; /* GstSample */
   guint hold;
 } Runner;
 
@@ -42,65 +55,6 @@ say (const char *format, ...)
   fflush (stdout);
   funlockfile (stdout);
   va_end (args);
-}
-
-/* Formats whose components do not lie at whole bytes are unpacked first. */
-static void
-hash_unpacked (GChecksum *checksum, GstVideoFrame *frame)
-{
-  const GstVideoFormatInfo *info = frame->info.finfo;
-  gint width = GST_VIDEO_FRAME_WIDTH (frame);
-  gsize size
-      = width
-        * (GST_VIDEO_FORMAT_INFO_BITS (gst_video_format_get_info (info->unpack_format)) > 8 ? 8
-                                                                                            : 4);
-  g_autofree guint8 *line = g_malloc0 (size + 64);
-
-  for (gint y = 0; y < GST_VIDEO_FRAME_HEIGHT (frame); y++)
-    {
-      info->unpack_func (info, GST_VIDEO_PACK_FLAG_NONE, line, frame->data, frame->info.stride, 0,
-                         y, width);
-      g_checksum_update (checksum, line, size);
-    }
-}
-
-static void
-hash_components (GChecksum *checksum, GstVideoFrame *frame)
-{
-  for (guint c = 0; c < GST_VIDEO_FRAME_N_COMPONENTS (frame); c++)
-    for (gint y = 0; y < GST_VIDEO_FRAME_COMP_HEIGHT (frame, c); y++)
-      g_checksum_update (
-          checksum,
-          (guint8 *) GST_VIDEO_FRAME_COMP_DATA (frame, c) - GST_VIDEO_FRAME_COMP_POFFSET (frame, c)
-              + y * GST_VIDEO_FRAME_COMP_STRIDE (frame, c),
-          GST_VIDEO_FRAME_COMP_WIDTH (frame, c) * GST_VIDEO_FRAME_COMP_PSTRIDE (frame, c));
-}
-
-static char *
-hash_frame (GstBuffer *buffer, GstCaps *caps)
-{
-  g_autoptr (GChecksum) checksum = g_checksum_new (G_CHECKSUM_MD5);
-  GstVideoInfo info;
-  GstVideoFrame frame;
-  GstMapInfo map;
-
-  if (gst_video_info_from_caps (&info, caps)
-      && GST_VIDEO_INFO_FORMAT (&info) != GST_VIDEO_FORMAT_ENCODED
-      && gst_video_frame_map (&frame, &info, buffer, GST_MAP_READ))
-    {
-      if (GST_VIDEO_FORMAT_INFO_IS_COMPLEX (info.finfo)
-          || GST_VIDEO_FORMAT_INFO_IS_TILED (info.finfo))
-        hash_unpacked (checksum, &frame);
-      else
-        hash_components (checksum, &frame);
-      gst_video_frame_unmap (&frame);
-    }
-  else if (gst_buffer_map (buffer, &map, GST_MAP_READ))
-    {
-      g_checksum_update (checksum, map.data, map.size);
-      gst_buffer_unmap (buffer, &map);
-    }
-  return g_strdup (g_checksum_get_string (checksum));
 }
 
 /* Where in which segment a frame lies, by /proc/self/maps. */
@@ -136,10 +90,20 @@ say_where (GstBuffer *buffer)
 }
 
 static void
+say_fields (GstBuffer *buffer)
+{
+  if (GST_BUFFER_FLAG_IS_SET (buffer, GST_VIDEO_BUFFER_FLAG_INTERLACED))
+    say ("fields %s%s%s", GST_BUFFER_FLAG_IS_SET (buffer, GST_VIDEO_BUFFER_FLAG_TFF) ? "T" : "-",
+         GST_BUFFER_FLAG_IS_SET (buffer, GST_VIDEO_BUFFER_FLAG_RFF) ? "R" : "-",
+         GST_BUFFER_FLAG_IS_SET (buffer, GST_VIDEO_BUFFER_FLAG_ONEFIELD) ? "1" : "-");
+}
+
+static void
 check_buffer (Runner *runner, GstPad *pad, GstBuffer *buffer)
 {
   g_autoptr (GstCaps) caps = gst_pad_get_current_caps (pad);
   g_autofree char *hash = hash_frame (buffer, caps);
+  g_auto (GStrv) metas = stamp_describe (buffer);
   GstVideoTimeCodeMeta *code = gst_buffer_get_video_time_code_meta (buffer);
 
   say ("frame %" G_GINT64_FORMAT " %" G_GINT64_FORMAT " %s%s %s", GST_BUFFER_PTS (buffer),
@@ -147,18 +111,18 @@ check_buffer (Runner *runner, GstPad *pad, GstBuffer *buffer)
        GST_BUFFER_FLAG_IS_SET (buffer, GST_BUFFER_FLAG_DISCONT) ? "D" : "-",
        GST_BUFFER_FLAG_IS_SET (buffer, GST_BUFFER_FLAG_DELTA_UNIT) ? "-" : "K", hash);
   say_where (buffer);
+  say_fields (buffer);
   if (code && gst_video_time_code_is_valid (&code->tc))
     {
       g_autofree char *string = gst_video_time_code_to_string (&code->tc);
 
       say ("timecode %s", string);
     }
+  for (guint i = 0; metas[i]; i++)
+    say ("meta %s", metas[i]);
   g_mutex_lock (&runner->lock);
   if (runner->held.length < runner->hold)
-    {
-      g_queue_push_tail (&runner->held, gst_buffer_ref (buffer));
-      gst_caps_replace (&runner->held_caps, caps);
-    }
+    g_queue_push_tail (&runner->held, gst_sample_new (buffer, caps, NULL, NULL));
   g_mutex_unlock (&runner->lock);
 }
 
@@ -181,10 +145,25 @@ check_event (GstEvent *event)
 
       gst_event_parse_tag (event, &tags);
       string = gst_tag_list_to_string (tags);
-      say ("tag %s", string);
+      say ("tag %s %s", string,
+           gst_tag_list_get_scope (tags) == GST_TAG_SCOPE_GLOBAL ? "global" : "stream");
+    }
+  else if (GST_EVENT_TYPE (event) == GST_EVENT_SEGMENT)
+    {
+      const GstSegment *segment;
+
+      gst_event_parse_segment (event, &segment);
+      say ("segment %s %g %" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT,
+           gst_format_get_name (segment->format), segment->rate, segment->start, segment->base,
+           segment->time);
     }
   else if (GST_EVENT_TYPE (event) == GST_EVENT_GAP)
-    say ("gap");
+    {
+      GstClockTime pts, duration;
+
+      gst_event_parse_gap (event, &pts, &duration);
+      say ("gap %" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT, pts, duration);
+    }
   else if (GST_EVENT_TYPE (event) == GST_EVENT_FLUSH_START)
     say ("flush");
 }
@@ -249,7 +228,8 @@ bus_message (GstBus *bus, GstMessage *message, gpointer user_data)
     case GST_MESSAGE_EOS:
       say ("eos");
       print_stats (runner);
-      g_main_loop_quit (runner->loop);
+      if (!runner->stay)
+        g_main_loop_quit (runner->loop);
       break;
     case GST_MESSAGE_ERROR:
       gst_message_parse_error (message, &error, NULL);
@@ -269,6 +249,7 @@ bus_message (GstBus *bus, GstMessage *message, gpointer user_data)
       break;
     case GST_MESSAGE_LATENCY:
       gst_bin_recalculate_latency (GST_BIN (runner->pipeline));
+      say ("latency-message");
       break;
     default:
       break;
@@ -285,6 +266,90 @@ set_state (Runner *runner, const char *name)
     if (g_ascii_strcasecmp (name, names[i]) == 0)
       gst_element_set_state (runner->pipeline, (GstState) i);
   say ("done state %s", name);
+}
+
+/* On the producer's control thread, and only the first time. */
+static void
+act (Runner *runner, GstElement *element)
+{
+  g_autofree char *action = g_steal_pointer (&runner->action);
+
+  if (!action || g_str_equal (action, "none"))
+    return;
+  if (g_str_equal (action, "stats"))
+    print_stats (runner);
+  else if (g_str_equal (action, "set"))
+    g_object_set (element, "stall-timeout", GST_SECOND, "sync-live", TRUE, NULL);
+  else
+    set_state (runner, action);
+  say ("acted");
+}
+
+static void
+consumer_attached (GstElement *element, GstStructure *info, gpointer user_data)
+{
+  g_autofree char *string = gst_structure_to_string (info);
+
+  say ("signal consumer-attached %s", string);
+  act (user_data, element);
+}
+
+static void
+consumer_detached (GstElement *element, GstStructure *info, gpointer user_data)
+{
+  g_autofree char *string = gst_structure_to_string (info);
+
+  say ("signal consumer-detached %s", string);
+  act (user_data, element);
+}
+
+static void
+num_consumers_changed (GstElement *element, GParamSpec *spec, gpointer user_data)
+{
+  guint n;
+
+  g_object_get (element, "num-consumers", &n, NULL);
+  say ("notify %u", n);
+}
+
+static void
+watch (Runner *runner, const char *name, const char *action)
+{
+  g_autoptr (GstElement) element = gst_bin_get_by_name (GST_BIN (runner->pipeline), name);
+
+  runner->action = g_strdup (action);
+  g_signal_connect (element, "consumer-attached", G_CALLBACK (consumer_attached), runner);
+  g_signal_connect (element, "consumer-detached", G_CALLBACK (consumer_detached), runner);
+  g_signal_connect (element, "notify::num-consumers", G_CALLBACK (num_consumers_changed), runner);
+  say ("done watch");
+}
+
+static void
+inject_tags (const char *scope, const char *text)
+{
+  GstTagList *tags = gst_tag_list_new_from_string (text);
+
+  if (g_str_equal (scope, "global"))
+    gst_tag_list_set_scope (tags, GST_TAG_SCOPE_GLOBAL);
+  stamp_inject (gst_event_new_tag (tags));
+  say ("done tag");
+}
+
+/* Those of events and metas. */
+static void
+stream_command (Runner *runner, char **words, guint n)
+{
+  if (n == 2 && g_str_equal (words[0], "stamp"))
+    say (stamp_set (words[1]) ? "done stamp" : "no such stamp");
+  else if (n == 3 && g_str_equal (words[0], "tag"))
+    inject_tags (words[1], words[2]);
+  else if (n == 3 && g_str_equal (words[0], "watch"))
+    watch (runner, words[1], words[2]);
+  else if (n == 1 && g_str_equal (words[0], "stay"))
+    {
+      runner->stay = TRUE;
+      say ("done stay");
+    }
 }
 
 static void
@@ -315,7 +380,7 @@ command (Runner *runner, char **words)
   else if (n == 1 && g_str_equal (words[0], "release"))
     {
       g_mutex_lock (&runner->lock);
-      g_queue_clear_full (&runner->held, (GDestroyNotify) gst_buffer_unref);
+      g_queue_clear_full (&runner->held, (GDestroyNotify) gst_sample_unref);
       runner->hold = 0;
       g_mutex_unlock (&runner->lock);
     }
@@ -324,7 +389,8 @@ command (Runner *runner, char **words)
       g_mutex_lock (&runner->lock);
       for (GList *l = runner->held.head; l; l = l->next)
         {
-          g_autofree char *hash = hash_frame (l->data, runner->held_caps);
+          g_autofree char *hash
+              = hash_frame (gst_sample_get_buffer (l->data), gst_sample_get_caps (l->data));
 
           say ("held %s", hash);
         }
@@ -335,6 +401,8 @@ command (Runner *runner, char **words)
       print_stats (runner);
       g_main_loop_quit (runner->loop);
     }
+  else
+    stream_command (runner, words, n);
 }
 
 static void
@@ -347,7 +415,8 @@ read_command (GObject *source, GAsyncResult *result, gpointer user_data)
   if (!line)
     return;
   g_auto (GStrv) words = g_strsplit (line, " ", 4);
-  command (runner, words);
+  if (!timing_command (runner->pipeline, line, say))
+    command (runner, words);
   g_data_input_stream_read_line_async (in, 0, NULL, read_command, runner);
 }
 
@@ -359,6 +428,7 @@ main (int argc, char **argv)
   g_autoptr (GDataInputStream) in = NULL;
   g_autoptr (GError) error = NULL;
   g_autoptr (GstElement) check = NULL;
+  g_autoptr (GstElement) stamp = NULL;
   g_autoptr (GstBus) bus = NULL;
 
   gst_init (&argc, &argv);
@@ -368,6 +438,9 @@ main (int argc, char **argv)
       say ("error %s", error->message);
       return 1;
     }
+  timing_use_clock (runner.pipeline);
+  if (g_getenv ("RUNNER_UID") && setuid (atoi (g_getenv ("RUNNER_UID"))) != 0)
+    g_error ("setuid: %s", g_strerror (errno));
   runner.loop = g_main_loop_new (NULL, FALSE);
   check = gst_bin_get_by_name (GST_BIN (runner.pipeline), "check");
   if (check)
@@ -379,6 +452,9 @@ main (int argc, char **argv)
                              | GST_PAD_PROBE_TYPE_EVENT_FLUSH,
                          probe, &runner, NULL);
     }
+  stamp = gst_bin_get_by_name (GST_BIN (runner.pipeline), "stamp");
+  if (stamp)
+    stamp_attach (stamp);
   bus = gst_element_get_bus (runner.pipeline);
   gst_bus_set_sync_handler (bus, bus_message_now, NULL, NULL);
   gst_bus_add_watch (bus, bus_message, &runner);
@@ -389,12 +465,13 @@ main (int argc, char **argv)
   gst_element_set_state (runner.pipeline, GST_STATE_PLAYING);
   g_main_loop_run (runner.loop);
   gst_element_set_state (runner.pipeline, GST_STATE_NULL);
-  g_queue_clear_full (&runner.held, (GDestroyNotify) gst_buffer_unref);
-  gst_clear_caps (&runner.held_caps);
+  g_queue_clear_full (&runner.held, (GDestroyNotify) gst_sample_unref);
   gst_bus_remove_watch (bus);
   gst_object_unref (runner.pipeline);
   g_main_loop_unref (runner.loop);
   g_clear_pointer (&check, gst_object_unref);
+  g_clear_pointer (&stamp, gst_object_unref);
+  g_free (runner.action);
   g_clear_pointer (&bus, gst_object_unref);
   gst_deinit (); /* now the leaks tracer speaks */
   return runner.failed ? 1 : 0;
