@@ -212,7 +212,7 @@ answer_latency (GstShmFrameSrc *self, GstQuery *query)
   g_mutex_lock (&self->lock);
   min = self->producer_latency_ns + self->frame_duration_ns;
   if (frames > 0 && self->frame_duration_ns > 0)
-    max = self->producer_latency_ns + frames * self->frame_duration_ns;
+    max = self->producer_latency_ns + (frames + 1) * self->frame_duration_ns; /* one is in hand */
   g_mutex_unlock (&self->lock);
   GST_DEBUG_OBJECT (self, "latency: min %" GST_TIME_FORMAT ", max %" GST_TIME_FORMAT,
                     GST_TIME_ARGS (min), GST_TIME_ARGS (max));

@@ -620,6 +620,7 @@ outside (const char *source)
   tell (producer, "stats");
   expect_line (producer, "stats");
   g_assert_cmpuint (stat_of (producer, "frames"), ==, published);
+  g_assert_cmpuint (stat_of (producer, "drops-segment"), >=, 9);
   do_tell (producer, "stamp none");
   wait_frame_after (consumer, published);
   expect_line (consumer, "frame");

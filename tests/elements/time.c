@@ -709,7 +709,7 @@ test_latency_max (void)
     crank (producer);
   next_frame (consumer);
   g_assert_cmpint (latency_of (consumer, "src", &max), ==, DELAYED_LATENCY + FRAME);
-  g_assert_cmpint (max, ==, DELAYED_LATENCY + 4 * FRAME); /* max-lag */
+  g_assert_cmpint (max, ==, DELAYED_LATENCY + (4 + 1) * FRAME); /* the window, and one in hand */
   order (consumer, "recalculate latency");
   order (consumer, "time 0"); /* a warning would be said before */
   g_assert_cmpuint (count_lines (consumer, "warning"), ==, 0);

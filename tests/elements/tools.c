@@ -164,7 +164,9 @@ static void
 test_inspect_source (void)
 {
   g_autoptr (GPtrArray) lines = inspect ("shmframesrc", NULL);
-  g_autoptr (GPtrArray) schemes = inspect ("--uri-handlers", NULL);
+  /* Makes every element there is: what others warn of (in 1.26, cc708overlay) is not ours. */
+  g_autoptr (Child) schemes = child_spawn (
+      (const char *[]){ "env", "-u", "G_DEBUG", "gst-inspect-1.0", "--uri-handlers", NULL });
 
   check_in_order (lines,
                   (const char *const[]){
@@ -178,7 +180,8 @@ test_inspect_source (void)
                              "URI handling capabilities:", "  Element can act as source.",
                              "  Supported URI protocols:", "    shmframe", "  SRC: 'src'", NULL });
   check_properties (lines, source, source_inherits);
-  find (schemes, 0, "shmframesrc (read, rank 256): shmframe");
+  g_assert_cmpint (finish (schemes), ==, 0);
+  find (schemes->lines, 0, "shmframesrc (read, rank 256): shmframe");
 }
 
 static void
