@@ -426,15 +426,21 @@ handle_lost (GstShmFrameSrc *self, ShmFrameEvent *event)
 }
 
 static void
-handle_tags (GstShmFrameSrc *self, GVariant *value)
+handle_tags (GstShmFrameSrc *self, GVariant *value, GstTagScope scope)
 {
   GstTagList *tags;
 
   if (!g_variant_is_of_type (value, G_VARIANT_TYPE_STRING))
     return;
   tags = gst_shm_frame_tags_from_text (g_variant_get_string (value, NULL));
-  /* The base class pushes it before the next buffer, after the segment. */
-  if (tags)
+  if (!tags)
+    return;
+  gst_tag_list_set_scope (tags, scope);
+  /* Before the first frame there is no segment yet: the base class pushes it after that. Later they must not
+   * wait for a frame, there may be none. */
+  if (self->frames > 0)
+    gst_pad_push_event (GST_BASE_SRC_PAD (self), gst_event_new_tag (tags));
+  else
     gst_element_send_event (GST_ELEMENT (self), gst_event_new_tag (tags));
 }
 
@@ -476,7 +482,9 @@ handle_named (GstShmFrameSrc *self, ShmFrameEvent *event)
   if (!name || !value)
     return;
   if (g_str_equal (name, "tags"))
-    handle_tags (self, value);
+    handle_tags (self, value, GST_TAG_SCOPE_STREAM);
+  else if (g_str_equal (name, "global-tags"))
+    handle_tags (self, value, GST_TAG_SCOPE_GLOBAL);
   else if (g_str_equal (name, "gap"))
     handle_gap (self, value);
   else if (g_str_equal (name, "flush") && g_variant_is_of_type (value, G_VARIANT_TYPE_UINT64))

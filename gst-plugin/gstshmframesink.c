@@ -299,13 +299,15 @@ push_tags (GstShmFrameSink *self, GstEvent *event)
   g_autoptr (GstTagList) textual = NULL;
   g_autoptr (GError) error = NULL;
   g_autofree char *string = NULL;
+  const char *name;
   GstTagList *tags;
 
   gst_event_parse_tag (event, &tags);
+  name = gst_tag_list_get_scope (tags) == GST_TAG_SCOPE_GLOBAL ? "global-tags" : "tags";
   textual = textual_tags (self, tags);
   string = gst_tag_list_to_string (textual);
   if (producer && !gst_tag_list_is_empty (textual)
-      && !shmframe_producer_push_event (producer, "tags", g_variant_new_string (string), TRUE,
+      && !shmframe_producer_push_event (producer, name, g_variant_new_string (string), TRUE,
                                         &error))
     GST_WARNING_OBJECT (self, "tags do not cross: %s", error->message);
 }

@@ -182,6 +182,26 @@ test_begin (void)
     }
 }
 
+/* Who comes after the end of a stream is not shown its last frame. */
+static void
+test_begin_ended (gconstpointer delivery)
+{
+  g_autoptr (ShmFrameProducer) producer = producer_new ("pool", "d", NULL);
+  g_autoptr (Agent) agent = agent_new ();
+
+  watchdog (10);
+  producer_format (producer, 128, 96);
+  producer_publish (producer, 5);
+  shmframe_producer_push_eos (producer);
+  agent_expect (agent, "ok", "consumer d %s", (const char *) delivery);
+  agent_expect (agent, "attached", "next -1");
+  agent_expect (agent, "format 128x96 *", "next -1");
+  agent_expect (agent, "error 15 *", "next 0");
+  producer_publish (producer, 1); /* a new stream */
+  agent_expect (agent, "frame 6 *", "next -1");
+  g_assert_cmpuint (agent_stat (agent, "drops") + agent_stat (agent, "skipped"), ==, 0);
+}
+
 /* The producer waits for a slow consumer; nothing is lost. */
 static void
 test_lossless (void)
@@ -524,6 +544,8 @@ main (int argc, char **argv)
   g_test_add_func ("/delivery/ordered/max-lag", test_max_lag);
   g_test_add_func ("/delivery/latest", test_latest);
   g_test_add_func ("/delivery/begin", test_begin);
+  g_test_add_data_func ("/delivery/begin/ended/latest", "latest", test_begin_ended);
+  g_test_add_data_func ("/delivery/begin/ended/ordered", "ordered", test_begin_ended);
   g_test_add_func ("/delivery/lossless", test_lossless);
   g_test_add_func ("/delivery/lossless/drops", test_lossless_drops);
   g_test_add_func ("/delivery/lossless/lap", test_lossless_lap);

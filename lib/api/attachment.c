@@ -78,7 +78,7 @@ shmframe_attachment_new (ShmFrameConnection *connection, const ShmFrameMessage *
     self->free[self->n_free++] = (guint8) i;
   self->delivery = delivery;
   self->first = self->consumed = latest;
-  self->next = delivery == SHMFRAME_DELIVERY_LOSSLESS || latest == 0 ? latest + 1 : latest;
+  self->next = welcome->begin_latest && latest > 0 ? latest : latest + 1;
   self->need_key = TRUE;
   self->connection = connection;
   return g_steal_pointer (&self);

@@ -446,6 +446,8 @@ enter (ShmFramePool *self, ShmFrameReader *reader, ShmFrameMessage *welcome)
     .committed = self->slots->n_committed,
     .cookie = reader->cookie,
     .latest = self->latest,
+    /* What is lossless begins with what follows; and an ended stream is not for who comes later. */
+    .begin_latest = reader->delivery != SHMFRAME_DELIVERY_LOSSLESS && self->log.eos == NULL,
     .leases = reader->leases,
     .history = self->rule.history,
     .window = self->rule.window,

@@ -58,7 +58,6 @@ typedef struct
   guint delivery; /* ShmFrameDelivery */
   guint wait;     /* ShmFrameWait, for the statistics */
   gboolean poll;
-  gboolean begin_latest; /* may begin with the newest frame itself */
   /* ATTACH, WELCOME (granted), LEASES */
   guint leases;
   /* ATTACH, WELCOME: program; REFUSED, EVICTED, BYE: reason */
@@ -70,6 +69,7 @@ typedef struct
   /* WELCOME */
   guint64 cookie;
   guint64 latest; /* handle at admission; SEGMENT: 0 */
+  gboolean begin_latest; /* begin with it, rather than with what follows */
   guint history;
   guint window;
   guint in_flight;

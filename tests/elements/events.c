@@ -560,7 +560,8 @@ test_caps (void)
       tell (producer, set);
       expect_line (consumer, "caps");
     }
-  expect_lines (consumer, "frame", 2);
+  expect_lines (consumer, "frame",
+                80); /* more than there are slots: those that are not held come again */
   tell (producer, "eos");
   g_assert_cmpint (finish (producer), ==, 0);
   expect_line (consumer, "eos");
@@ -773,13 +774,6 @@ test_act_paused (void)
   end (producer);
 }
 
-/* Once in five times it stays paused. */
-static void
-test_act_paused_playing (void)
-{
-  act ("paused");
-}
-
 static void
 test_act_null (void)
 {
@@ -800,20 +794,6 @@ test_act_null (void)
   end (second);
   end (producer);
 }
-
-/* Not registered: they fail until the elements are mended. */
-typedef struct
-{
-  const char *path;
-  void (*test) (void);
-} Known;
-
-G_GNUC_UNUSED static const Known known_bugs[] = {
-  { "/elements-events/tags/late-scopes", test_late_scopes },
-  { "/elements-events/tags/last", test_last_tags },
-  { "/elements-events/eos/late-zero", test_late_zero },
-  { "/elements-events/signals/paused-playing", test_act_paused_playing },
-};
 
 int
 main (int argc, char **argv)
@@ -841,5 +821,8 @@ main (int argc, char **argv)
   add ("/elements-events/signals/set", test_act_set);
   add ("/elements-events/signals/paused", test_act_paused);
   add ("/elements-events/signals/null", test_act_null);
+  add ("/elements-events/tags/late-scopes", test_late_scopes);
+  add ("/elements-events/tags/last", test_last_tags);
+  add ("/elements-events/eos/late-zero", test_late_zero);
   return run_tests ();
 }

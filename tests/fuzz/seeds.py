@@ -15,9 +15,9 @@ LAYOUT = ("'epoch': <@t 7>, 'segment': <@u 1>, 'slots': <@u 4>, 'payload-size': 
           "'metadata-size': <@u 4096>, 'committed': <@u 2>")
 MESSAGES = {
     1: ["{'role': <@u 0>, 'delivery': <@u 2>, 'wait': <@u 1>, 'poll': <true>, "
-        "'begin-latest': <false>, 'leases': <@u 4>, 'program': <'gst-launch-1.0'>}"],
+        "'leases': <@u 4>, 'program': <'gst-launch-1.0'>}"],
     2: [f"{{{LAYOUT}, 'leases': <@u 4>, 'program': <'p'>, 'cookie': <@t 99>, 'latest': <@t 65537>, "
-        "'history': <@u 1>, 'window': <@u 2>, 'in-flight': <@u 3>, 'number': <@t 2>}",
+        "'begin-latest': <true>, 'history': <@u 1>, 'window': <@u 2>, 'in-flight': <@u 3>, 'number': <@t 2>}",
         f"{{{LAYOUT.replace('@u 4>', '@u 0>', 1)}, 'leases': <@u 0>, 'program': <'p'>, "
         "'cookie': <@t 0>, 'latest': <@t 0>, 'history': <@u 1>, 'window': <@u 0>, "
         "'in-flight': <@u 1>, 'number': <@t 0>}"],
