@@ -10,12 +10,14 @@ typedef struct
   gpointer data;
   ShmFrameProducer *producer; /* NULL: a lease */
   GstShmFrameLayout *layout;  /* NULL: a lease */
+  GstMemory *original;        /* what this stands in for; NULL: nothing */
   gint read_only;             /* atomic; only the root's counts */
 } ShmFrameMemory;
 
 struct _GstShmFrameAllocator
 {
   GstAllocator parent;
+  GstMemoryCopyFunction copy;
 };
 
 G_DEFINE_TYPE (GstShmFrameAllocator, gst_shm_frame_allocator, GST_TYPE_ALLOCATOR)
@@ -23,7 +25,9 @@ G_DEFINE_TYPE (GstShmFrameAllocator, gst_shm_frame_allocator, GST_TYPE_ALLOCATOR
 static ShmFrameMemory *
 root_of (GstMemory *memory)
 {
-  return (ShmFrameMemory *) (memory->parent ? memory->parent : memory);
+  ShmFrameMemory *self = (ShmFrameMemory *) (memory->parent ? memory->parent : memory);
+
+  return self->original ? (ShmFrameMemory *) self->original : self;
 }
 
 static gpointer
@@ -45,16 +49,43 @@ memory_unmap (GstMemory *memory)
 static GstMemory *
 memory_share (GstMemory *memory, gssize offset, gssize size)
 {
-  ShmFrameMemory *root = root_of (memory);
+  GstMemory *parent = memory->parent ? memory->parent : memory;
   ShmFrameMemory *part = g_new0 (ShmFrameMemory, 1);
 
   if (size == -1)
     size = memory->size - offset;
-  /* The root, which is our parent, keeps the frame. */
-  gst_memory_init (&part->memory, GST_MINI_OBJECT_FLAGS (root) | GST_MINI_OBJECT_FLAG_LOCK_READONLY,
-                   memory->allocator, &root->memory, memory->maxsize, memory->align,
-                   memory->offset + offset, size);
+  /* The parent keeps the frame. */
+  gst_memory_init (
+      &part->memory, GST_MINI_OBJECT_FLAGS (parent) | GST_MINI_OBJECT_FLAG_LOCK_READONLY,
+      memory->allocator, parent, memory->maxsize, memory->align, memory->offset + offset, size);
   return &part->memory;
+}
+
+static gboolean
+is_being_written (GstMemory *memory)
+{
+  if (!gst_memory_lock (memory, GST_LOCK_FLAG_EXCLUSIVE))
+    return TRUE;
+  gst_memory_unlock (memory, GST_LOCK_FLAG_EXCLUSIVE);
+  return FALSE;
+}
+
+/* Libav keeps its frames mapped for writing as long as it refers to them. GstBuffer lets no second
+ * buffer hold such memory, and copies it when a decoder's base class wants to set the time of what
+ * it pushes. The frame itself, read-only, will do: who wants to write it has it copied then. */
+static GstMemory *
+memory_copy (GstMemory *memory, gssize offset, gssize size)
+{
+  gboolean whole = offset == 0 && (size == -1 || (gsize) size == memory->size);
+  ShmFrameMemory *stand_in;
+
+  if (!whole || root_of (memory) != (ShmFrameMemory *) memory || !is_being_written (memory))
+    return GST_SHM_FRAME_ALLOCATOR (memory->allocator)->copy (memory, offset, size);
+  stand_in = g_new0 (ShmFrameMemory, 1);
+  stand_in->original = gst_memory_ref (memory);
+  gst_memory_init (&stand_in->memory, GST_MEMORY_FLAG_READONLY, memory->allocator, NULL,
+                   memory->maxsize, memory->align, memory->offset, memory->size);
+  return &stand_in->memory;
 }
 
 static void
@@ -65,6 +96,7 @@ allocator_free (GstAllocator *allocator, GstMemory *memory)
   g_clear_pointer (&self->frame, shmframe_frame_unref);
   g_clear_pointer (&self->layout, gst_shm_frame_layout_unref);
   g_clear_object (&self->producer);
+  g_clear_pointer (&self->original, gst_memory_unref);
   g_free (self);
 }
 
@@ -83,6 +115,8 @@ gst_shm_frame_allocator_init (GstShmFrameAllocator *self)
   allocator->mem_map = memory_map;
   allocator->mem_unmap = memory_unmap;
   allocator->mem_share = memory_share;
+  self->copy = allocator->mem_copy;
+  allocator->mem_copy = memory_copy;
   /* With this flag the default mem_copy takes ordinary memory: a copy must never cost a slot. */
   GST_OBJECT_FLAG_SET (self, GST_ALLOCATOR_FLAG_CUSTOM_ALLOC);
 #if GST_CHECK_VERSION(1, 24, 0)

@@ -213,6 +213,9 @@ unlock_stop (GstBaseSink *base)
   GstShmFrameSink *self = GST_SHM_FRAME_SINK (base);
 
   g_mutex_lock (&self->lock);
+  /* Who waits for a consumer, or is about to, must not miss that it was unlocked. */
+  while (self->waiting && GST_PAD_IS_FLUSHING (GST_BASE_SINK_PAD (self)))
+    g_cond_wait (&self->changed, &self->lock);
   self->unlocked = FALSE;
   if (self->producer)
     shmframe_producer_set_flushing (self->producer, FALSE);
