@@ -402,11 +402,7 @@ static const char *const source_and_peer[] = { SRC END, LIVE_SRC SINK };
 int
 main (int argc, char **argv)
 {
-  int log, failed;
-
-  begin_tests (&argc, &argv);
-  log = open_leaks_log ();
-  gst_init (&argc, &argv);
+  begin_side_tests (&argc, &argv);
   g_test_add_data_func ("/elements-bounds/properties/sink", sink_and_peer, test_properties);
   g_test_add_data_func ("/elements-bounds/properties/src", source_and_peer, test_properties);
   add ("/elements-bounds/properties/start", test_start);
@@ -414,6 +410,5 @@ main (int argc, char **argv)
                         test_queries_and_events);
   g_test_add_data_func ("/elements-bounds/queries-and-events/src", "shmframesrc",
                         test_queries_and_events);
-  failed = run_tests ();
-  return check_leaks (log) || failed;
+  return run_side_tests ();
 }

@@ -155,6 +155,32 @@ reference (const char *pipeline)
   return hashes (child);
 }
 
+guint64
+stat_now (Child *child, const char *name)
+{
+  tell (child, "stats");
+  expect_line (child, "stats");
+  return stat_of (child, name);
+}
+
+void
+await_stat (Child *child, const char *name, guint64 least)
+{
+  while (stat_now (child, name) < least)
+    g_usleep (1000);
+}
+
+guint
+count_descriptors (void)
+{
+  g_autoptr (GDir) dir = g_dir_open ("/proc/self/fd", 0, NULL);
+  guint n = 0;
+
+  while (g_dir_read_name (dir))
+    n++;
+  return n;
+}
+
 gboolean
 have_elements (const char *first, ...)
 {

@@ -45,8 +45,14 @@ int finish (Child *child);
 guint count_lines (Child *child, const char *prefix);
 guint64 stat_of (Child *child, const char *name);
 char *hashes (Child *child);
+/* Asks for its statistics first; until the number is at least that. */
+guint64 stat_now (Child *child, const char *name);
+void await_stat (Child *child, const char *name, guint64 least);
 /* The hashes of a pipeline's frames, without shmframe. */
 char *reference (const char *pipeline);
+
+/* Of this process. */
+guint count_descriptors (void);
 
 /* FALSE, and the test is skipped: an element is not installed. Ends with NULL. */
 gboolean have_elements (const char *first, ...) G_GNUC_NULL_TERMINATED;

@@ -261,14 +261,6 @@ leases_held (Child *producer)
   return g_ascii_strtoull (at + strlen (key), NULL, 10);
 }
 
-static guint64
-stat_now (Child *child, const char *name)
-{
-  tell (child, "stats");
-  expect_line (child, "stats");
-  return stat_of (child, name);
-}
-
 /* Three branches and the test hold the same three frames: three leases, no copies. */
 static void
 test_tee_after (void)

@@ -62,18 +62,6 @@ do_tell (Child *child, const char *command)
 }
 
 static void
-await_stat (Child *child, const char *name, guint64 least)
-{
-  do
-    {
-      g_usleep (2000); /* do not starve those that we wait for */
-      tell (child, "stats");
-      expect_line (child, "stats");
-    }
-  while (stat_of (child, name) < least);
-}
-
-static void
 end (Child *child)
 {
   tell (child, "quit");

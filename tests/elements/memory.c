@@ -338,17 +338,12 @@ test_held (void)
 int
 main (int argc, char **argv)
 {
-  int log, failed;
-
-  begin_tests (&argc, &argv);
-  log = open_leaks_log ();
-  gst_init (&argc, &argv);
+  begin_side_tests (&argc, &argv);
   add ("/elements-memory/alignment", test_alignment);
   add ("/elements-memory/past-the-slots", test_past_the_slots);
   add ("/elements-memory/copies-and-parts", test_memory);
   add ("/elements-memory/foreign", test_foreign);
   add ("/elements-memory/put-together", test_parts);
   add ("/elements-memory/held", test_held);
-  failed = run_tests ();
-  return check_leaks (log) || failed;
+  return run_side_tests ();
 }

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 static gint64 longest_us;
+static int leaks_log;
 
 void
 note_time (gint64 begin)
@@ -179,7 +180,7 @@ stat_of_element (GstElement *element, const char *name)
 }
 
 /* The leaks tracer's log, in a file without a name. */
-int
+static int
 open_leaks_log (void)
 {
   g_autofree char *path = NULL, *by_descriptor = NULL;
@@ -197,7 +198,8 @@ open_leaks_log (void)
   return fd;
 }
 
-gboolean
+/* TRUE: something is left. */
+static gboolean
 check_leaks (int fd)
 {
   g_autoptr (GInputStream) log = NULL;
@@ -224,4 +226,20 @@ check_leaks (int fd)
     }
   g_print ("# leaks: %u of %u lines\n", n_alive, n);
   return n == 0 || n_alive > 0;
+}
+
+void
+begin_side_tests (int *argc, char ***argv)
+{
+  begin_tests (argc, argv);
+  leaks_log = open_leaks_log ();
+  gst_init (argc, argv);
+}
+
+int
+run_side_tests (void)
+{
+  int failed = run_tests ();
+
+  return check_leaks (leaks_log) || failed;
 }

@@ -48,6 +48,7 @@ guint64 stat_of_element (GstElement *element, const char *name);
 void note_time (gint64 begin);
 void report_time (const char *what);
 
-/* With GST_TRACERS=leaks: before gst_init(); and at the end, TRUE where something is left. */
-int open_leaks_log (void);
-gboolean check_leaks (int fd);
+/* As begin_tests() and run_tests(), with gst_init(); with GST_TRACERS=leaks it fails where something is
+ * left at the end. */
+void begin_side_tests (int *argc, char ***argv);
+int run_side_tests (void);

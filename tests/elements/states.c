@@ -233,17 +233,6 @@ test_two_sources (void)
   await_frames (side, 10);
 }
 
-static guint
-count_descriptors (void)
-{
-  g_autoptr (GDir) dir = g_dir_open ("/proc/self/fd", 0, NULL);
-  guint n = 0;
-
-  while (g_dir_read_name (dir))
-    n++;
-  return n;
-}
-
 static void
 test_reuse (void)
 {
@@ -351,11 +340,7 @@ static const Orders orders[] = {
 int
 main (int argc, char **argv)
 {
-  int log, failed;
-
-  begin_tests (&argc, &argv);
-  log = open_leaks_log ();
-  gst_init (&argc, &argv);
+  begin_side_tests (&argc, &argv);
   g_test_add_data_func ("/elements-states/orders/sink", &orders[0], test_orders);
   g_test_add_data_func ("/elements-states/orders/sink-live", &orders[1], test_orders);
   g_test_add_data_func ("/elements-states/orders/sink-waiting", &orders[2], test_orders);
@@ -380,6 +365,5 @@ main (int argc, char **argv)
   add ("/elements-states/relink/src", test_relink_src);
   g_test_add_data_func ("/elements-states/dispose/sink", "shmframesink", test_dispose);
   g_test_add_data_func ("/elements-states/dispose/src", "shmframesrc", test_dispose);
-  failed = run_tests ();
-  return check_leaks (log) || failed;
+  return run_side_tests ();
 }
