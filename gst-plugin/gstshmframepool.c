@@ -89,7 +89,7 @@ acquire_slot (GstShmFrameBufferPool *self)
   GstMemory *memory = NULL;
 
   if (in_use == self->layout)
-    memory = gst_shm_frame_writer_acquire (self->writer, self->layout, &error);
+    memory = gst_shm_frame_writer_acquire_for_upstream (self->writer, self->layout, &error);
   if (!memory)
     GST_DEBUG_OBJECT (self, "ordinary memory: %s", error ? error->message : "replaced by a pool");
   return memory;

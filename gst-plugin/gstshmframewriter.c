@@ -74,6 +74,20 @@ gst_shm_frame_writer_acquire (GstShmFrameWriter *self, GstShmFrameLayout *layout
   return gst_shm_frame_allocator_wrap_slot (self->allocator, self->producer, layout, frame);
 }
 
+GstMemory *
+gst_shm_frame_writer_acquire_for_upstream (GstShmFrameWriter *self, GstShmFrameLayout *layout,
+                                           GError **error)
+{
+  guint held, in_flight;
+
+  g_object_get (self->producer, "held", &held, "in-flight", &in_flight, NULL);
+  if (held + 1 < in_flight)
+    return gst_shm_frame_writer_acquire (self, layout, error);
+  g_set_error (error, SHMFRAME_ERROR, SHMFRAME_ERROR_NO_SLOT,
+               "upstream holds %u slots, and the last of %u is for copies", held, in_flight);
+  return NULL;
+}
+
 gboolean
 gst_shm_frame_writer_prepare (GstShmFrameWriter *self, GstShmFrameLayout *layout, GError **error)
 {

@@ -21,6 +21,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (GstShmFrameWriter, gst_shm_frame_writer_unref)
  * shmframe_producer_set_format() and shmframe_producer_acquire(). */
 GstMemory *gst_shm_frame_writer_acquire (GstShmFrameWriter *self, GstShmFrameLayout *layout,
                                          GError **error);
+/* The same, but leaves one of the slots that a producer may hold at once: upstream may keep all that it
+ * is given, and what comes in other memory must be copied into one. */
+GstMemory *gst_shm_frame_writer_acquire_for_upstream (GstShmFrameWriter *self,
+                                                      GstShmFrameLayout *layout, GError **error);
 
 /* Gives the producer a format, without which it admits nobody, before the first slot. */
 gboolean gst_shm_frame_writer_prepare (GstShmFrameWriter *self, GstShmFrameLayout *layout,

@@ -28,6 +28,7 @@ enum
   PROP_LIVE,
   PROP_STALL_TIMEOUT,
   PROP_N_CONSUMERS,
+  PROP_HELD,
   PROP_PATH,
   N_PROPS
 };
@@ -286,6 +287,20 @@ count_consumers (ShmFrameProducer *self)
   return n;
 }
 
+static guint
+count_held (ShmFrameProducer *self)
+{
+  guint n = 0;
+
+  if (self->pool)
+    {
+      g_mutex_lock (&self->pool->lock);
+      n = self->pool->slots ? self->pool->slots->n_held : 0;
+      g_mutex_unlock (&self->pool->lock);
+    }
+  return n;
+}
+
 static void
 shmframe_producer_get_property (GObject *object, guint id, GValue *value, GParamSpec *pspec)
 {
@@ -334,6 +349,9 @@ shmframe_producer_get_property (GObject *object, guint id, GValue *value, GParam
       break;
     case PROP_N_CONSUMERS:
       g_value_set_uint (value, count_consumers (self));
+      break;
+    case PROP_HELD:
+      g_value_set_uint (value, count_held (self));
       break;
     case PROP_PATH:
       g_value_set_string (value, self->path);
@@ -386,6 +404,8 @@ install_properties (GObjectClass *object_class)
       2 * G_GUINT64_CONSTANT (1000000000), always);
   props[PROP_N_CONSUMERS] = g_param_spec_uint ("n-consumers", NULL, "Consumers that are attached",
                                                0, G_MAXUINT, 0, read);
+  props[PROP_HELD] = g_param_spec_uint ("held", NULL, "Slots that the producer holds", 0, G_MAXUINT,
+                                        0, read);
   props[PROP_PATH] = g_param_spec_string ("path", NULL, "Path of the socket", NULL, read);
   g_object_class_install_properties (object_class, N_PROPS, props);
 }

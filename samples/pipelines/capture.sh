@@ -7,7 +7,9 @@
 # of videotestsrc (ball).
 #
 # CAPS=video/x-raw,width=1920,height=1080 asks a camera or pattern for that. A camera writes
-# straight into shared memory. It ends with its file, which also ends recordings, or by Ctrl-C.
+# straight into shared memory; where it cannot ("Failed to allocate required memory", or CAPS=
+# image/jpeg), IO_MODE=auto copies each frame once. It ends with its file, which also ends
+# recordings, or by Ctrl-C.
 set -eu
 
 pool=${1:-cam0}
@@ -20,7 +22,7 @@ fi
 
 case $source in
   /dev/*)
-    exec gst-launch-1.0 v4l2src device="$source" io-mode=userptr ! "$caps" \
+    exec gst-launch-1.0 v4l2src device="$source" io-mode="${IO_MODE:-userptr}" ! "$caps" \
       ! shmframesink pool="$pool"
     ;;
   */* | *.*)

@@ -38,7 +38,7 @@ G_BEGIN_DECLS
  * Properties that may change at any time:
  *   live             b  live input: publish never waits, it evicts past the window at once (FALSE)
  *   stall-timeout    t  ns that publish waits for a lossless consumer before it is evicted (2 s)
- * Read-only: n-consumers u, path s (of the socket).
+ * Read-only: n-consumers u, held u (slots that the producer holds), path s (of the socket).
  *
  * Signals: consumer-attached (GVariant *info), consumer-detached (GVariant *info); info is a{sv} as
  * in `consumers` of shmframe_producer_get_stats().
