@@ -565,17 +565,19 @@ time_left (GstShmFrameSrc *self)
   return MAX (timeout_ns - (gst_shm_frame_clock_monotonic () - self->since_ns), 0);
 }
 
-/* Downstream holds all leases: ask for twice as many, if we may; again now and then, since other
- * consumers may have left. */
+/* Where downstream holds all leases now: ask for twice as many, if we may, so that they are there when the
+ * next frame comes; again now and then, since other consumers may have left. */
 static void
 ask_for_leases (GstShmFrameSrc *self, ShmFrameConsumer *consumer)
 {
   gint64 now = gst_shm_frame_clock_monotonic ();
-  guint granted;
+  guint granted, held;
 
   if (self->leases != 0)
     return;
-  g_object_get (consumer, "granted-leases", &granted, NULL);
+  g_object_get (consumer, "granted-leases", &granted, "held", &held, NULL);
+  if (held < granted)
+    return;
   if (granted >= self->requested_leases && granted < MAX_LEASES)
     self->requested_leases = MIN (MAX (granted, FIRST_LEASES) * 2, MAX_LEASES);
   else if (now - self->lease_request_ns < LEASE_REQUEST_INTERVAL_NS)
@@ -611,6 +613,8 @@ next_frame (GstShmFrameSrc *self, ShmFrameConsumer *consumer, ShmFrameEvent **ev
     {
       if (lease_error)
         g_propagate_error (error, g_steal_pointer (&lease_error));
+      if (frame)
+        ask_for_leases (self, consumer);
       return frame;
     }
   ask_for_leases (self, consumer);

@@ -21,6 +21,7 @@ enum
   PROP_PROGRAM,
   PROP_ATTACHED,
   PROP_GRANTED_LEASES,
+  PROP_HELD,
   N_PROPS
 };
 
@@ -148,15 +149,17 @@ shmframe_consumer_set_property (GObject *object, guint id, const GValue *value, 
 }
 
 static guint
-granted_leases (ShmFrameConsumer *self)
+count_leases (ShmFrameConsumer *self, gboolean held)
 {
+  const ShmFrameAttachment *attachment;
   guint leases = 0;
 
   if (self->client == NULL)
     return 0;
   g_mutex_lock (&self->client->lock);
-  if (self->client->attachment)
-    leases = self->client->attachment->leases;
+  attachment = self->client->attachment;
+  if (attachment)
+    leases = held ? attachment->held : attachment->leases;
   g_mutex_unlock (&self->client->lock);
   return leases;
 }
@@ -190,10 +193,13 @@ shmframe_consumer_get_property (GObject *object, guint id, GValue *value, GParam
       g_value_set_string (value, self->program);
       break;
     case PROP_ATTACHED:
-      g_value_set_boolean (value, granted_leases (self) > 0);
+      g_value_set_boolean (value, count_leases (self, FALSE) > 0);
       break;
     case PROP_GRANTED_LEASES:
-      g_value_set_uint (value, granted_leases (self));
+      g_value_set_uint (value, count_leases (self, FALSE));
+      break;
+    case PROP_HELD:
+      g_value_set_uint (value, count_leases (self, TRUE));
       break;
     default:
       G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
@@ -233,6 +239,8 @@ shmframe_consumer_class_init (ShmFrameConsumerClass *klass)
       = g_param_spec_boolean ("attached", NULL, "Whether there is a producer", FALSE, read);
   props[PROP_GRANTED_LEASES] = g_param_spec_uint (
       "granted-leases", NULL, "Frames that may be held at once", 0, SHMFRAME_LEASES_MAX, 0, read);
+  props[PROP_HELD] = g_param_spec_uint ("held", NULL, "Frames that are held", 0, SHMFRAME_LEASES_MAX + 1,
+                                        0, read);
   g_object_class_install_properties (object_class, N_PROPS, props);
 }
 

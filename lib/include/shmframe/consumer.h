@@ -63,7 +63,7 @@ SHMFRAME_API GType shmframe_wait_get_type (void) G_GNUC_CONST;
  *                -1: all that the pool has (-1)
  *   wait      ShmFrameWait (SLEEP)
  *   program   s  what the producer's statistics call this consumer (g_get_prgname())
- * Read-only: attached b, granted-leases u.
+ * Read-only: attached b, granted-leases u, held u (leases).
  *
  * Since: 1.0
  */
