@@ -18,6 +18,7 @@ struct _GstShmFrameAllocator
 {
   GstAllocator parent;
   GstMemoryCopyFunction copy;
+  gint stand_ins; /* atomic */
 };
 
 G_DEFINE_TYPE (GstShmFrameAllocator, gst_shm_frame_allocator, GST_TYPE_ALLOCATOR)
@@ -76,11 +77,13 @@ is_being_written (GstMemory *memory)
 static GstMemory *
 memory_copy (GstMemory *memory, gssize offset, gssize size)
 {
+  GstShmFrameAllocator *self = GST_SHM_FRAME_ALLOCATOR (memory->allocator);
   gboolean whole = offset == 0 && (size == -1 || (gsize) size == memory->size);
   ShmFrameMemory *stand_in;
 
-  if (!whole || root_of (memory) != (ShmFrameMemory *) memory || !is_being_written (memory))
-    return GST_SHM_FRAME_ALLOCATOR (memory->allocator)->copy (memory, offset, size);
+  if (!g_atomic_int_get (&self->stand_ins) || !whole
+      || root_of (memory) != (ShmFrameMemory *) memory || !is_being_written (memory))
+    return self->copy (memory, offset, size);
   stand_in = g_new0 (ShmFrameMemory, 1);
   stand_in->original = gst_memory_ref (memory);
   gst_memory_init (&stand_in->memory, GST_MEMORY_FLAG_READONLY, memory->allocator, NULL,
@@ -162,6 +165,12 @@ gst_shm_frame_allocator_wrap_lease (GstAllocator *allocator, ShmFrameFrame *fram
 
   self->read_only = TRUE;
   return &self->memory;
+}
+
+void
+gst_shm_frame_allocator_set_stand_ins (GstShmFrameAllocator *self, gboolean allowed)
+{
+  g_atomic_int_set (&self->stand_ins, allowed);
 }
 
 gboolean

@@ -17,6 +17,10 @@ G_DECLARE_FINAL_TYPE (GstShmFrameAllocator, gst_shm_frame_allocator, GST, SHM_FR
 
 GstAllocator *gst_shm_frame_allocator_new (void);
 
+/* Whether a copy of a whole slot that is mapped for writing may be the slot itself, read-only, as a decoder
+ * needs it that keeps its reference frames mapped; for others, who may go on writing, it is a copy. */
+void gst_shm_frame_allocator_set_stand_ins (GstShmFrameAllocator *self, gboolean allowed);
+
 /* A producer's slot, writable until gst_shm_frame_memory_publish(). Takes the frame. */
 GstMemory *gst_shm_frame_allocator_wrap_slot (GstAllocator *allocator, ShmFrameProducer *producer,
                                               GstShmFrameLayout *layout, ShmFrameFrame *frame);

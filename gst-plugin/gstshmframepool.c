@@ -39,6 +39,7 @@ set_config (GstBufferPool *pool, GstStructure *config)
   GstVideoInfo info;
   GstCaps *caps;
   guint size, min, max;
+  gsize align;
 
   if (!gst_buffer_pool_config_get_params (config, &caps, &size, &min, &max) || !caps
       || !gst_video_info_from_caps (&info, caps))
@@ -51,9 +52,14 @@ set_config (GstBufferPool *pool, GstStructure *config)
   if (self->aligned)
     {
       gst_buffer_pool_config_get_video_alignment (config, &self->alignment);
-      /* Slots begin at pages; the planes in them are aligned as asked. */
+      /* Slots begin at pages; the planes in them are aligned as asked, and so is other memory. */
+      align = self->params.align;
       for (guint i = 0; i < GST_VIDEO_MAX_PLANES; i++)
-        self->alignment.stride_align[i] |= self->params.align;
+        align |= self->alignment.stride_align[i];
+      for (guint i = 0; i < GST_VIDEO_MAX_PLANES; i++)
+        self->alignment.stride_align[i] = align;
+      self->params.align = align;
+      gst_buffer_pool_config_set_allocator (config, NULL, &self->params);
       if (!gst_video_info_align (&info, &self->alignment))
         return FALSE;
       gst_buffer_pool_config_set_video_alignment (config, &self->alignment);

@@ -425,6 +425,16 @@ handle_lost (GstShmFrameSrc *self, ShmFrameEvent *event)
     }
 }
 
+/* Not before the first frame, nor after a flush until the next one. */
+static gboolean
+has_segment (GstShmFrameSrc *self)
+{
+  g_autoptr (GstEvent) event
+      = gst_pad_get_sticky_event (GST_BASE_SRC_PAD (self), GST_EVENT_SEGMENT, 0);
+
+  return event != NULL;
+}
+
 static void
 handle_tags (GstShmFrameSrc *self, GVariant *value, GstTagScope scope)
 {
@@ -436,9 +446,9 @@ handle_tags (GstShmFrameSrc *self, GVariant *value, GstTagScope scope)
   if (!tags)
     return;
   gst_tag_list_set_scope (tags, scope);
-  /* Before the first frame there is no segment yet: the base class pushes it after that. Later they must not
-   * wait for a frame, there may be none. */
-  if (self->frames > 0)
+  /* Before there is a segment, the base class pushes it after that. Later it must not wait for a frame:
+   * there may be none. */
+  if (has_segment (self))
     gst_pad_push_event (GST_BASE_SRC_PAD (self), gst_event_new_tag (tags));
   else
     gst_element_send_event (GST_ELEMENT (self), gst_event_new_tag (tags));
@@ -450,7 +460,7 @@ handle_gap (GstShmFrameSrc *self, GVariant *value)
   guint64 time, duration;
   gint64 running;
 
-  if (!g_variant_is_of_type (value, G_VARIANT_TYPE ("(tt)")) || self->frames == 0)
+  if (!g_variant_is_of_type (value, G_VARIANT_TYPE ("(tt)")) || !has_segment (self))
     return;
   g_variant_get (value, "(tt)", &time, &duration);
   if (time > G_MAXINT64)
@@ -632,6 +642,21 @@ handle_error (GstShmFrameSrc *self, const GError *error)
   return GST_FLOW_ERROR;
 }
 
+/* Nobody reads any more: a producer that goes on must not wait for us. */
+static void
+detach (GstShmFrameSrc *self)
+{
+  g_autoptr (ShmFrameConsumer) consumer = NULL;
+
+  g_mutex_lock (&self->lock);
+  consumer = g_steal_pointer (&self->consumer);
+  g_clear_pointer (&self->last_stats, g_variant_unref);
+  self->last_stats = consumer ? shmframe_consumer_get_stats (consumer) : NULL;
+  g_mutex_unlock (&self->lock);
+  if (consumer)
+    shmframe_consumer_close (consumer);
+}
+
 GstFlowReturn
 gst_shm_frame_src_create (GstPushSrc *push, GstBuffer **buffer)
 {
@@ -654,5 +679,7 @@ gst_shm_frame_src_create (GstPushSrc *push, GstBuffer **buffer)
       else
         flow = handle_error (self, error);
     }
+  if (flow == GST_FLOW_EOS || flow <= GST_FLOW_NOT_NEGOTIATED)
+    detach (self);
   return flow;
 }

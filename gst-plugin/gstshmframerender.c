@@ -197,15 +197,20 @@ GstPadProbeReturn
 gst_shm_frame_sink_await_consumer (GstPad *pad, GstPadProbeInfo *info, gpointer sink)
 {
   GstShmFrameSink *self = sink;
+  gboolean event = (info->type & GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM) != 0;
   GstFlowReturn flow = GST_FLOW_OK;
 
-  if (!self->layout || !must_wait_for_consumer (self))
+  if (!self->layout || !must_wait_for_consumer (self)
+      || (event && GST_EVENT_TYPE (GST_PAD_PROBE_INFO_EVENT (info)) != GST_EVENT_GAP))
     return GST_PAD_PROBE_OK;
   check_live (self);
-  flow = self->live ? look_for_consumer (self) : wait_for_consumer (self);
+  if (!self->live)
+    flow = wait_for_consumer (self);
+  else if (!event)
+    flow = look_for_consumer (self);
   if (flow == GST_FLOW_OK)
     return GST_PAD_PROBE_OK;
-  gst_buffer_unref (GST_PAD_PROBE_INFO_BUFFER (info));
+  gst_mini_object_unref (GST_PAD_PROBE_INFO_DATA (info));
   GST_PAD_PROBE_INFO_DATA (info) = NULL;
   GST_PAD_PROBE_INFO_FLOW_RETURN (info) = flow == FLOW_DROPPED ? GST_FLOW_OK : flow;
   return GST_PAD_PROBE_HANDLED;
@@ -244,10 +249,16 @@ GstPadProbeReturn
 gst_shm_frame_sink_clip (GstPad *pad, GstPadProbeInfo *info, gpointer sink)
 {
   GstShmFrameSink *self = sink;
+  GstBuffer *buffer = GST_PAD_PROBE_INFO_BUFFER (info);
   GstClockTime begin, end;
+  gboolean inside = clip (&GST_BASE_SINK (self)->segment, buffer, &begin, &end);
 
-  if (clip (&GST_BASE_SINK (self)->segment, GST_PAD_PROBE_INFO_BUFFER (info), &begin, &end))
+  /* What needs a key frame from before the segment could not be decoded. */
+  if (!GST_BUFFER_FLAG_IS_SET (buffer, GST_BUFFER_FLAG_DELTA_UNIT))
+    self->need_key = !inside;
+  if (inside && !self->need_key)
     return GST_PAD_PROBE_OK;
+  self->discont = TRUE;
   drop (self, GST_SHM_FRAME_DROP_SEGMENT);
   return GST_PAD_PROBE_DROP;
 }

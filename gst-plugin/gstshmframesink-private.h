@@ -50,6 +50,7 @@ struct _GstShmFrameSink
   guint64 latency_ns;
   gboolean had_consumer;
   gboolean discont;
+  gboolean need_key; /* the last one was outside of the segment */
   gboolean metadata_refused;
   gint64 drop_message_ns;
 };

@@ -162,7 +162,7 @@ start (GstBaseSink *base)
 
   self->writer = gst_shm_frame_writer_new (producer);
   gst_shm_frame_clock_clear (&self->clock);
-  self->live = self->had_consumer = self->discont = self->metadata_refused = FALSE;
+  self->live = self->had_consumer = self->discont = self->metadata_refused = self->need_key = FALSE;
   self->latency_ns = GST_CLOCK_TIME_NONE;
   self->drop_message_ns = 0;
   gst_shm_frame_copies_reset (&self->copies);
@@ -250,6 +250,36 @@ set_caps (GstBaseSink *base, GstCaps *caps)
   return TRUE;
 }
 
+/* Whether frames come from a decoder, perhaps through queues and the like. */
+static gboolean
+is_fed_by_decoder (GstPad *sink)
+{
+  g_autoptr (GstPad) pad = gst_pad_get_peer (sink);
+
+  while (pad)
+    {
+      g_autoptr (GstElement) element = gst_pad_get_parent_element (pad);
+      GstElementFactory *factory = element ? gst_element_get_factory (element) : NULL;
+      g_autoptr (GstPad) next = NULL;
+
+      if (GST_IS_GHOST_PAD (pad))
+        next = gst_ghost_pad_get_target (GST_GHOST_PAD (pad));
+      else if (element && GST_IS_VIDEO_DECODER (element))
+        return TRUE;
+      else if (factory
+               && g_str_equal (
+                   gst_element_factory_get_metadata (factory, GST_ELEMENT_METADATA_KLASS),
+                   "Generic"))
+        {
+          g_autoptr (GstPad) link = gst_pad_get_single_internal_link (pad);
+
+          next = link ? gst_pad_get_peer (link) : NULL;
+        }
+      gst_object_replace ((GstObject **) &pad, (GstObject *) next);
+    }
+  return FALSE;
+}
+
 static gboolean
 propose_allocation (GstBaseSink *base, GstQuery *query)
 {
@@ -264,6 +294,7 @@ propose_allocation (GstBaseSink *base, GstQuery *query)
   if (!caps || !self->writer || !gst_video_info_from_caps (&info, caps)
       || GST_VIDEO_INFO_FORMAT (&info) == GST_VIDEO_FORMAT_ENCODED)
     return FALSE;
+  gst_shm_frame_writer_set_stand_ins (self->writer, is_fed_by_decoder (GST_BASE_SINK_PAD (self)));
   if (need_pool)
     {
       pool = gst_shm_frame_buffer_pool_new (self->writer);
@@ -404,9 +435,12 @@ send_event (GstElement *element, GstEvent *event)
 {
   GstShmFrameSink *self = GST_SHM_FRAME_SINK (element);
 
-  if (GST_EVENT_TYPE (event) == GST_EVENT_EOS)
+  /* A bin takes us for a source: what it sends to those comes to us by the pad. The base class would push a
+   * flush upstream, and the real one would be refused here. */
+  if (GST_EVENT_IS_DOWNSTREAM (event))
     {
-      end_wait_for_consumer (self);
+      if (GST_EVENT_TYPE (event) == GST_EVENT_EOS)
+        end_wait_for_consumer (self);
       gst_event_unref (event);
       return TRUE;
     }
@@ -489,6 +523,7 @@ set_property (GObject *object, guint id, const GValue *value, GParamSpec *pspec)
       break;
     case PROP_SYNC_LIVE:
       self->sync_live = g_value_get_boolean (value);
+      g_atomic_int_set (&self->check_live, TRUE);
       break;
     case PROP_MODE:
       self->mode = g_value_get_uint (value);
@@ -825,6 +860,19 @@ gst_shm_frame_sink_class_init (GstShmFrameSinkClass *klass)
   sink_class->render = gst_shm_frame_sink_render;
 }
 
+/* Each buffer of a list meets the probes. */
+static GstFlowReturn
+chain_list (GstPad *pad, GstObject *parent, GstBufferList *list)
+{
+  GstFlowReturn flow = GST_FLOW_OK;
+  guint n = gst_buffer_list_length (list);
+
+  for (guint i = 0; i < n && flow == GST_FLOW_OK; i++)
+    flow = gst_pad_chain (pad, gst_buffer_ref (gst_buffer_list_get (list, i)));
+  gst_buffer_list_unref (list);
+  return flow;
+}
+
 static void
 gst_shm_frame_sink_init (GstShmFrameSink *self)
 {
@@ -843,8 +891,10 @@ gst_shm_frame_sink_init (GstShmFrameSink *self)
   GST_OBJECT_FLAG_SET (self, GST_ELEMENT_FLAG_SOURCE);
   gst_pad_add_probe (GST_BASE_SINK_PAD (self), GST_PAD_PROBE_TYPE_BUFFER, gst_shm_frame_sink_clip,
                      self, NULL);
-  gst_pad_add_probe (GST_BASE_SINK_PAD (self), GST_PAD_PROBE_TYPE_BUFFER,
+  gst_pad_add_probe (GST_BASE_SINK_PAD (self),
+                     GST_PAD_PROBE_TYPE_BUFFER | GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM,
                      gst_shm_frame_sink_await_consumer, self, NULL);
+  gst_pad_set_chain_list_function (GST_BASE_SINK_PAD (self), chain_list);
   /* It would pin a slot. */
   gst_base_sink_set_last_sample_enabled (GST_BASE_SINK (self), FALSE);
 }

@@ -53,6 +53,7 @@ struct _GstShmFrameSrc
   gint64 timeout_ns;
   gboolean offset_to_zero;
   ShmFrameConsumer *consumer;
+  GVariant *last_stats; /* of the consumer that was, NULL while there is one */
   gboolean flushing;
   guint64 frames, early, damaged, flush_drops;
   guint64 producer_latency_ns; /* to publication, as it says */

@@ -155,6 +155,7 @@ start (GstBaseSrc *base)
   g_mutex_lock (&self->lock);
   self->frames = self->early = self->damaged = self->flush_drops = 0;
   self->producer_latency_ns = self->frame_duration_ns = 0;
+  g_clear_pointer (&self->last_stats, g_variant_unref);
   self->flushing = FALSE;
   g_mutex_unlock (&self->lock);
   return TRUE;
@@ -234,6 +235,19 @@ is_seekable (GstBaseSrc *base)
   return FALSE;
 }
 
+static GVariant *
+dup_stats (GstShmFrameSrc *self, ShmFrameConsumer *consumer)
+{
+  GVariant *stats;
+
+  if (consumer)
+    return shmframe_consumer_get_stats (consumer);
+  g_mutex_lock (&self->lock);
+  stats = self->last_stats ? g_variant_ref (self->last_stats) : NULL;
+  g_mutex_unlock (&self->lock);
+  return stats;
+}
+
 static GstStructure *
 get_stats (GstShmFrameSrc *self)
 {
@@ -261,7 +275,7 @@ get_stats (GstShmFrameSrc *self)
   };
   GstStructure *structure = gst_structure_new_empty ("application/x-shmframesrc-stats");
   g_autoptr (ShmFrameConsumer) consumer = gst_shm_frame_src_dup_consumer (self);
-  g_autoptr (GVariant) stats = consumer ? shmframe_consumer_get_stats (consumer) : NULL;
+  g_autoptr (GVariant) stats = dup_stats (self, consumer);
   guint64 drops, missed = stats ? gst_shm_frame_stats_get (stats, "drops") : 0, flushed;
 
   g_mutex_lock (&self->lock);
@@ -524,6 +538,7 @@ finalize (GObject *object)
   GstShmFrameSrc *self = GST_SHM_FRAME_SRC (object);
 
   g_free (self->pool);
+  g_clear_pointer (&self->last_stats, g_variant_unref);
   gst_shm_frame_copies_clear (&self->copies);
   gst_shm_frame_clock_clear (&self->clock);
   g_mutex_clear (&self->lock);

@@ -88,6 +88,12 @@ gst_shm_frame_writer_acquire_for_upstream (GstShmFrameWriter *self, GstShmFrameL
   return NULL;
 }
 
+void
+gst_shm_frame_writer_set_stand_ins (GstShmFrameWriter *self, gboolean allowed)
+{
+  gst_shm_frame_allocator_set_stand_ins (GST_SHM_FRAME_ALLOCATOR (self->allocator), allowed);
+}
+
 gboolean
 gst_shm_frame_writer_prepare (GstShmFrameWriter *self, GstShmFrameLayout *layout, GError **error)
 {

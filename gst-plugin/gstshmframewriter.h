@@ -26,6 +26,10 @@ GstMemory *gst_shm_frame_writer_acquire (GstShmFrameWriter *self, GstShmFrameLay
 GstMemory *gst_shm_frame_writer_acquire_for_upstream (GstShmFrameWriter *self,
                                                       GstShmFrameLayout *layout, GError **error);
 
+/* Whether copies of slots that are mapped for writing may be the slots: see
+ * gst_shm_frame_allocator_set_stand_ins(). */
+void gst_shm_frame_writer_set_stand_ins (GstShmFrameWriter *self, gboolean allowed);
+
 /* Gives the producer a format, without which it admits nobody, before the first slot. */
 gboolean gst_shm_frame_writer_prepare (GstShmFrameWriter *self, GstShmFrameLayout *layout,
                                        GError **error);

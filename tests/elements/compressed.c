@@ -13,6 +13,7 @@
 #define MANY 15 /* frames; more than any consumer keeps */
 
 static Child *consumer;
+static GstClockTime next_pts = GST_CLOCK_TIME_NONE;
 
 static void
 start (const char *string, GstFormat segment, const char *options)
@@ -42,6 +43,7 @@ push (gsize size, gboolean key)
     bytes[i] = (guint8) g_test_rand_int ();
   hash = g_compute_checksum_for_data (G_CHECKSUM_MD5, bytes, size);
   buffer = gst_buffer_new_wrapped (bytes, size);
+  GST_BUFFER_PTS (buffer) = next_pts;
   if (!key)
     GST_BUFFER_FLAG_SET (buffer, GST_BUFFER_FLAG_DELTA_UNIT);
   g_assert_cmpint (gst_pad_push (upstream_pad, buffer), ==, GST_FLOW_OK);
@@ -226,6 +228,32 @@ test_latest_h264 (void)
   g_clear_pointer (&consumer, child_free);
 }
 
+/* After an accurate seek the key frame lies before the segment: what needs it does not cross. */
+static void
+test_accurate_seek (void)
+{
+  g_autofree char *before = NULL, *key = NULL;
+  GstSegment segment;
+
+  start (H264, GST_FORMAT_TIME, "delivery=lossless");
+  next_pts = 0;
+  before = push (100, TRUE);
+  expect_frame ("DK", before);
+  gst_segment_init (&segment, GST_FORMAT_TIME);
+  segment.start = segment.position = segment.time = GST_SECOND;
+  g_assert_true (gst_pad_push_event (upstream_pad, gst_event_new_segment (&segment)));
+  g_free (push (100, TRUE));
+  next_pts = GST_SECOND;
+  g_free (push (100, FALSE));
+  key = push (100, TRUE);
+  expect_frame ("DK", key);
+  g_free (push (100, FALSE));
+  next_pts = GST_CLOCK_TIME_NONE;
+  upstream_stop (finish_consumer);
+  g_assert_cmpuint (count_lines (consumer, "frame "), ==, 3);
+  g_clear_pointer (&consumer, child_free);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -237,6 +265,7 @@ main (int argc, char **argv)
   add ("/compressed/gap", test_gap);
   add ("/compressed/latest-jpeg", test_latest_jpeg);
   add ("/compressed/latest-h264", test_latest_h264);
+  add ("/compressed/accurate-seek", test_accurate_seek);
   add ("/compressed/bytes-segment", test_bytes_segment);
   return run_tests ();
 }

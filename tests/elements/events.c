@@ -394,6 +394,25 @@ test_restart (void)
   g_assert_cmpuint (count_lines (stays, "message shmframe-producer-attached"), ==, 1);
 }
 
+/* A source that has ended is not waited for, though its pipeline stays. */
+static void
+test_ended (void)
+{
+  g_autoptr (Child) ended
+      = run ("shmframesrc pool=t delivery=lossless ! fakesink name=check sync=false");
+  g_autoptr (Child) producer = run ("videotestsrc ! " SMALL SINK);
+
+  do_tell (ended, "stay");
+  expect_lines (ended, "frame", 3);
+  end_stream (producer);
+  expect_line (ended, "eos");
+  tell (producer, "flush-seek 1 0");
+  await_stat (producer, "frames", stat_of (producer, "frames") + 20); /* stall-timeout is a minute */
+  g_assert_cmpuint (stat_of (producer, "evictions"), ==, 0);
+  end (producer);
+  end (ended);
+}
+
 /* Who attaches to a stream that has ended sees neither its end nor its last frame, but what comes next. */
 static void
 test_late (void)
@@ -794,6 +813,7 @@ main (int argc, char **argv)
   add ("/elements-events/tags/order", test_tags);
   add ("/elements-events/tags/late", test_late_tags);
   add ("/elements-events/eos/restart", test_restart);
+  add ("/elements-events/eos/ended", test_ended);
   add ("/elements-events/eos/late", test_late);
   add ("/elements-events/eos/drained", test_drain_eos);
   add ("/elements-events/eos/unseen", test_eos_unseen);

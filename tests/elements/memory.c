@@ -102,6 +102,7 @@ test_alignment (void)
 {
   g_auto (Pair) pair = { 0 };
   g_autoptr (GstBuffer) buffer = NULL;
+  g_autoptr (GPtrArray) held = g_ptr_array_new_with_free_func ((GDestroyNotify) gst_buffer_unref);
   g_autoptr (GstCaps) caps = gst_caps_from_string (CAPS);
   GstVideoAlignment align;
   GstVideoMeta *meta;
@@ -130,6 +131,18 @@ test_alignment (void)
   for (guint i = 0; i < meta->n_planes; i++)
     g_assert_cmpint (meta->stride[i] % 64, ==, 0);
   g_assert_cmpint (meta->offset[1], >=, (32 + 4) * 64);
+
+  /* Also past the slots. */
+  for (gboolean slot = TRUE; slot;)
+    {
+      GstMapInfo map;
+
+      g_ptr_array_add (held, acquire (&pair));
+      slot = is_slot (held->pdata[held->len - 1]);
+      g_assert_true (gst_buffer_map (held->pdata[held->len - 1], &map, GST_MAP_READ));
+      g_assert_cmpuint ((guintptr) map.data % 64, ==, 0);
+      gst_buffer_unmap (held->pdata[held->len - 1], &map);
+    }
 }
 
 /* Past the slots there is ordinary memory, at once, and one counted copy. */
@@ -170,6 +183,7 @@ test_memory (void)
   GstElement *sink;
   GstBuffer *buffer, *deep;
   GstMemory *memory, *copy, *part;
+  GstMapInfo map;
 
   pair_begin (&pair);
   sink = pair.sink->element;
@@ -186,6 +200,12 @@ test_memory (void)
   g_assert_false (is_slot (deep));
   gst_buffer_unref (deep);
   g_assert_cmpuint (stat_of_element (sink, "held"), ==, 1);
+  /* Also while it is being written: whoever does that may go on. */
+  g_assert_true (gst_memory_map (memory, &map, GST_MAP_READWRITE));
+  deep = gst_buffer_copy_deep (buffer);
+  g_assert_false (is_slot (deep));
+  gst_buffer_unref (deep);
+  gst_memory_unmap (memory, &map);
 
   /* Published, it is read-only, wherever a reference is left. */
   g_assert_true (can_write (memory));
@@ -278,6 +298,35 @@ test_parts (void)
 }
 
 /* Without the pool, too, a frame is as large as its format says. */
+static gpointer
+push_list (gpointer data)
+{
+  Pair *pair = data;
+  GstBufferList *list = gst_buffer_list_new ();
+
+  for (guint i = 0; i < 3; i++)
+    gst_buffer_list_add (list, acquire (pair));
+  g_assert_cmpint (gst_pad_push_list (pair->sink->srcpad, list), ==, GST_FLOW_OK);
+  return NULL;
+}
+
+/* Frames in a list wait for the consumer as others do. */
+static void
+test_list (void)
+{
+  g_auto (Pair) pair = { 0 };
+  GThread *thread;
+
+  pair_begin (&pair);
+  g_object_set (pair.sink->element, "wait-for-consumer", TRUE, NULL);
+  thread = g_thread_new ("push", push_list, &pair);
+  attach (&pair);
+  for (guint i = 0; i < 3; i++)
+    gst_buffer_unref (gst_harness_pull (pair.src));
+  g_thread_join (thread);
+  g_assert_cmpuint (stat_of_element (pair.sink->element, "frames"), ==, 3);
+}
+
 static void
 test_foreign (void)
 {
@@ -346,6 +395,7 @@ main (int argc, char **argv)
   add ("/elements-memory/alignment", test_alignment);
   add ("/elements-memory/past-the-slots", test_past_the_slots);
   add ("/elements-memory/copies-and-parts", test_memory);
+  add ("/elements-memory/list", test_list);
   add ("/elements-memory/foreign", test_foreign);
   add ("/elements-memory/put-together", test_parts);
   add ("/elements-memory/held", test_held);

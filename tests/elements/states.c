@@ -167,6 +167,26 @@ test_wait_flush (gconstpointer wait)
   alarm (0);
 }
 
+/* A flush that is sent to the pipeline, as applications do: on to the source, and down from there. */
+static void
+test_flush_pipeline (gconstpointer pipeline)
+{
+  g_autoptr (Side) peer = side_new (SRC END);
+  g_autoptr (Side) side = side_new (pipeline);
+
+  set_state (peer->pipeline, GST_STATE_PLAYING);
+  for (GstState state = GST_STATE_PAUSED; state <= GST_STATE_PLAYING; state++)
+    {
+      reach (side->pipeline, state);
+      alarm (WATCHDOG_S);
+      g_assert_true (gst_element_send_event (side->pipeline, gst_event_new_flush_start ()));
+      g_assert_true (gst_element_send_event (side->pipeline, gst_event_new_flush_stop (TRUE)));
+      reach (side->pipeline, state);
+    }
+  await_frames (side, 5);
+  alarm (0);
+}
+
 static void
 test_preroll (void)
 {
@@ -356,6 +376,9 @@ main (int argc, char **argv)
   g_test_add_data_func ("/elements-states/flush/window", &wait_for_window, test_wait_flush);
   g_test_add_data_func ("/elements-states/flush/producer", &wait_for_producer, test_wait_flush);
   g_test_add_data_func ("/elements-states/flush/frame", &wait_for_frame, test_wait_flush);
+  g_test_add_data_func ("/elements-states/flush/pipeline", TEST_SRC SINK, test_flush_pipeline);
+  g_test_add_data_func ("/elements-states/flush/pipeline-waiting",
+                        TEST_SRC SINK "wait-for-consumer=true", test_flush_pipeline);
   add ("/elements-states/preroll", test_preroll);
   add ("/elements-states/one-name", test_one_name);
   add ("/elements-states/one-pipeline", test_one_pipeline);

@@ -522,6 +522,9 @@ test_sync_live (void)
     crank (producer);
   while (ask_stat (consumer, "src", "frames") < 3)
     crank (producer);
+  tell (producer, "set s sync-live false");
+  while (latency_of (consumer, "src", NULL) != FRAME + FRAME)
+    crank (producer);
 }
 
 /* The offset of CLOCK_MONOTONIC to CLOCK_REALTIME, and how well it is known. */
