@@ -18,7 +18,8 @@ static const struct
   [GST_SHM_FRAME_COPY_NO_SLOT]
   = { "no-slot", "upstream held all slots that a producer may hold at once" },
   [GST_SHM_FRAME_COPY_REPEAT] = { "repeat", "the same memory came again" },
-  [GST_SHM_FRAME_COPY_LAYOUT] = { "layout", "the planes lie elsewhere than the pool said" },
+  [GST_SHM_FRAME_COPY_LAYOUT]
+  = { "layout", "the format is not the pool's, or the planes lie elsewhere than it said" },
   [GST_SHM_FRAME_COPY_SEGMENT] = { "segment", "the slot belongs to a segment that was replaced" },
   [GST_SHM_FRAME_COPY_STRIDES]
   = { "strides", "downstream does not support GstVideoMeta, and needs default strides" },

@@ -110,6 +110,21 @@ set_latency (GstShmFrameSrc *self, guint64 producer_ns, guint64 frame_ns)
     gst_element_post_message (GST_ELEMENT (self), gst_message_new_latency (GST_OBJECT (self)));
 }
 
+/* The base class would only say not-negotiated, and not what the pool has. */
+static gboolean
+is_taken (GstShmFrameSrc *self, GstCaps *caps)
+{
+  g_autoptr (GstCaps) taken = gst_pad_peer_query_caps (GST_BASE_SRC_PAD (self), caps);
+
+  if (!gst_caps_is_empty (taken) || GST_PAD_IS_FLUSHING (GST_BASE_SRC_PAD (self)))
+    return TRUE;
+  GST_ELEMENT_ERROR (self, CORE, NEGOTIATION,
+                     ("What comes after shmframesrc does not take the format of its pool: put a "
+                      "videoconvert, videoscale or decoder between them."),
+                     ("the pool has %" GST_PTR_FORMAT, caps));
+  return FALSE;
+}
+
 static GstFlowReturn
 apply_format (GstShmFrameSrc *self, ShmFrameFormat *format)
 {
@@ -133,6 +148,8 @@ apply_format (GstShmFrameSrc *self, ShmFrameFormat *format)
                numerator > 0 && denominator > 0
                    ? gst_util_uint64_scale_int (GST_SECOND, denominator, numerator)
                    : 0);
+  if (!same_caps && !is_taken (self, layout->caps))
+    return GST_FLOW_ERROR;
   if (!same_caps && !gst_base_src_negotiate (GST_BASE_SRC (self)))
     return GST_PAD_IS_FLUSHING (GST_BASE_SRC_PAD (self)) ? GST_FLOW_FLUSHING
                                                          : GST_FLOW_NOT_NEGOTIATED;

@@ -20,6 +20,7 @@
 #include "gstshmframesink-private.h"
 #include "gstshmframestats.h"
 
+#include <gst/base/gstbasetransform.h>
 #include <gst/video/video.h>
 #include <string.h>
 
@@ -266,10 +267,12 @@ is_fed_by_decoder (GstPad *sink)
         next = gst_ghost_pad_get_target (GST_GHOST_PAD (pad));
       else if (element && GST_IS_VIDEO_DECODER (element))
         return TRUE;
-      else if (factory
-               && g_str_equal (
-                   gst_element_factory_get_metadata (factory, GST_ELEMENT_METADATA_KLASS),
-                   "Generic"))
+      else if ((GST_IS_BASE_TRANSFORM (element)
+                && gst_base_transform_is_passthrough (GST_BASE_TRANSFORM (element)))
+               || (factory
+                   && g_str_equal (
+                       gst_element_factory_get_metadata (factory, GST_ELEMENT_METADATA_KLASS),
+                       "Generic")))
         {
           g_autoptr (GstPad) link = gst_pad_get_single_internal_link (pad);
 

@@ -716,9 +716,24 @@ gst_shm_frame_src_class_init (GstShmFrameSrcClass *klass)
   GST_PUSH_SRC_CLASS (klass)->create = gst_shm_frame_src_create;
 }
 
+/* Without a producer there are no caps yet, and the base class would ask all the same. */
+static GstPadProbeReturn
+refuse_allocation_without_caps (GstPad *pad, GstPadProbeInfo *info, gpointer data)
+{
+  GstQuery *query = GST_PAD_PROBE_INFO_QUERY (info);
+  GstCaps *caps = NULL;
+
+  if (GST_QUERY_TYPE (query) != GST_QUERY_ALLOCATION)
+    return GST_PAD_PROBE_OK;
+  gst_query_parse_allocation (query, &caps, NULL);
+  return caps ? GST_PAD_PROBE_OK : GST_PAD_PROBE_DROP;
+}
+
 static void
 gst_shm_frame_src_init (GstShmFrameSrc *self)
 {
+  gst_pad_add_probe (GST_BASE_SRC_PAD (self), GST_PAD_PROBE_TYPE_QUERY_DOWNSTREAM,
+                     refuse_allocation_without_caps, NULL, NULL);
   g_mutex_init (&self->lock);
   gst_shm_frame_copies_init (&self->copies);
   self->pool = g_strdup ("default");

@@ -214,6 +214,20 @@ test_h264 (void)
     transfer_uncopied (upstream);
 }
 
+/* As in the first pipeline of the documentation: a converter with nothing to do, and decodebin. */
+static void
+test_decodebin (void)
+{
+  g_autofree char *direct = decode_h264 (WHOLE);
+  g_autofree char *upstream = NULL;
+
+  if (!direct)
+    return;
+  *strstr (direct, " ! matroskademux") = '\0';
+  upstream = g_strconcat (direct, " ! decodebin ! queue ! videoconvert ! videoscale", NULL);
+  transfer_uncopied (upstream);
+}
+
 /* The decoder's strides are kept in the pool, and undone for an element that does not know GstVideoMeta. */
 static void
 test_strides (void)
@@ -708,6 +722,7 @@ main (int argc, char **argv)
                         "video/x-raw,format=BGRA,width=640,height=360",
                         test_uncopied);
   add ("/copies/none/avdec-h264-padded", test_h264_padded);
+  add ("/copies/none/decodebin", test_decodebin);
   add ("/copies/none/vp8dec", test_vp8);
   add ("/copies/none/jpegdec", test_jpeg);
   add ("/copies/vp9dec", test_vp9);

@@ -448,6 +448,42 @@ test_bad_input (void)
   g_assert_cmpint (finish (producer), ==, 0);
 }
 
+/* Downstream that cannot take the pool's format hears which it is, and what to do. */
+static void
+test_not_taken (void)
+{
+  g_autoptr (Child) producer = run ("videotestsrc is-live=true ! " SMALL " ! shmframesink pool=t");
+  g_autoptr (Child) compressed
+      = run ("videotestsrc is-live=true ! " SMALL " ! x264enc key-int-max=1000 ! "
+             "video/x-h264,stream-format=byte-stream,alignment=au ! shmframesink pool=u");
+
+  if (!have_elements ("x264enc", NULL))
+    return;
+  expect_error ("shmframesrc pool=t ! video/x-raw,format=RGB ! fakesink", "put a videoconvert");
+  expect_error ("shmframesrc pool=u ! videoconvert ! fakesink", "decoder between them");
+  tell (producer, "quit");
+  g_assert_cmpint (finish (producer), ==, 0);
+  tell (compressed, "quit");
+  g_assert_cmpint (finish (compressed), ==, 0);
+}
+
+/* Before there is a producer nothing is asked downstream: an ALLOCATION query without caps is a CRITICAL in
+ * video sinks. */
+static void
+test_no_caps_yet (void)
+{
+  g_autoptr (Child) consumer = run ("shmframesrc pool=t ! fakevideosink name=check sync=false");
+  g_autoptr (Child) producer = NULL;
+
+  if (!have_elements ("fakevideosink", NULL))
+    return;
+  expect_line (consumer, "state READY");
+  producer
+      = run ("videotestsrc num-buffers=5 ! " SMALL " ! shmframesink pool=t wait-for-consumer=true");
+  g_assert_cmpint (finish (producer), ==, 0);
+  g_assert_cmpint (finish (consumer), ==, 0);
+}
+
 /* gst-launch-1.0 itself: an interrupt is a clean end, on both sides. */
 static void
 test_interrupt (gconstpointer data)
@@ -582,6 +618,8 @@ main (int argc, char **argv)
   add ("/elements/offset-to-zero", test_zero);
   add ("/elements/uri", test_uri);
   add ("/elements/bad-input", test_bad_input);
+  add ("/elements/not-taken", test_not_taken);
+  add ("/elements/no-caps-yet", test_no_caps_yet);
   g_test_add_data_func ("/elements/interrupt", "-f", test_interrupt);
   g_test_add_data_func ("/elements/interrupt-eos", "-e", test_interrupt);
   g_test_add_data_func ("/elements/interrupt-waiting", "-f", test_interrupt_waiting);
