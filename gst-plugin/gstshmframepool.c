@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "gstshmframepool.h"
 
+#include <gst/base/gstbasetransform.h>
 #include <gst/video/gstvideopool.h>
+#include <gst/video/video.h>
 
 GST_DEBUG_CATEGORY_STATIC (shm_frame_pool_debug);
 #define GST_CAT_DEFAULT shm_frame_pool_debug
@@ -175,4 +177,63 @@ gst_shm_frame_buffer_pool_new (GstShmFrameWriter *writer)
   g_object_ref_sink (self);
   self->writer = gst_shm_frame_writer_ref (writer);
   return GST_BUFFER_POOL (self);
+}
+
+/* Whether frames come from a decoder, perhaps through queues and the like. */
+static gboolean
+is_fed_by_decoder (GstPad *sink)
+{
+  g_autoptr (GstPad) pad = gst_pad_get_peer (sink);
+
+  while (pad)
+    {
+      g_autoptr (GstElement) element = gst_pad_get_parent_element (pad);
+      GstElementFactory *factory = element ? gst_element_get_factory (element) : NULL;
+      g_autoptr (GstPad) next = NULL;
+
+      if (GST_IS_GHOST_PAD (pad))
+        next = gst_ghost_pad_get_target (GST_GHOST_PAD (pad));
+      else if (element && GST_IS_VIDEO_DECODER (element))
+        return TRUE;
+      else if ((GST_IS_BASE_TRANSFORM (element)
+                && gst_base_transform_is_passthrough (GST_BASE_TRANSFORM (element)))
+               || (factory
+                   && g_str_equal (
+                       gst_element_factory_get_metadata (factory, GST_ELEMENT_METADATA_KLASS),
+                       "Generic")))
+        {
+          g_autoptr (GstPad) link = gst_pad_get_single_internal_link (pad);
+
+          next = link ? gst_pad_get_peer (link) : NULL;
+        }
+      gst_object_replace ((GstObject **) &pad, (GstObject *) next);
+    }
+  return FALSE;
+}
+
+gboolean
+gst_shm_frame_buffer_pool_offer (GstShmFrameWriter *writer, GstPad *sink, GstQuery *query)
+{
+  g_autoptr (GstBufferPool) pool = NULL;
+  GstStructure *config;
+  gboolean need_pool;
+  GstVideoInfo info;
+  GstCaps *caps;
+
+  gst_query_parse_allocation (query, &caps, &need_pool);
+  if (!caps || !gst_video_info_from_caps (&info, caps)
+      || GST_VIDEO_INFO_FORMAT (&info) == GST_VIDEO_FORMAT_ENCODED)
+    return FALSE;
+  gst_shm_frame_writer_set_stand_ins (writer, is_fed_by_decoder (sink));
+  if (need_pool)
+    {
+      pool = gst_shm_frame_buffer_pool_new (writer);
+      config = gst_buffer_pool_get_config (pool);
+      gst_buffer_pool_config_set_params (config, caps, GST_VIDEO_INFO_SIZE (&info), 0, 0);
+      if (!gst_buffer_pool_set_config (pool, config))
+        return FALSE;
+    }
+  gst_query_add_allocation_pool (query, pool, GST_VIDEO_INFO_SIZE (&info), 0, 0);
+  gst_query_add_allocation_meta (query, GST_VIDEO_META_API_TYPE, NULL);
+  return TRUE;
 }

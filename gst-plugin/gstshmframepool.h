@@ -14,6 +14,9 @@ G_BEGIN_DECLS
 G_DECLARE_FINAL_TYPE (GstShmFrameBufferPool, gst_shm_frame_buffer_pool, GST, SHM_FRAME_BUFFER_POOL,
                       GstBufferPool)
 
+/* Answers an ALLOCATION query of the element that is linked to that pad, with a new pool. FALSE: not for
+ * such caps. */
+gboolean gst_shm_frame_buffer_pool_offer (GstShmFrameWriter *writer, GstPad *sink, GstQuery *query);
 GstBufferPool *gst_shm_frame_buffer_pool_new (GstShmFrameWriter *writer);
 
 G_END_DECLS

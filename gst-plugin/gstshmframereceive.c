@@ -357,9 +357,13 @@ push_frame (GstShmFrameSrc *self, ShmFrameFrame *leased, GstBuffer **buffer)
 {
   g_autoptr (ShmFrameFrame) frame = leased;
   ShmFrameFormat *format = shmframe_frame_get_format (frame);
-  GstFlowReturn flow = FLOW_NEXT;
+  /* Where PAUSED came meanwhile: what its time is, is known after that. */
+  GstFlowReturn flow = gst_base_src_wait_playing (GST_BASE_SRC (self));
   gint64 running;
 
+  if (flow != GST_FLOW_OK)
+    return flow;
+  flow = FLOW_NEXT;
   note_gap (self, shmframe_frame_get_sequence (frame));
   if (!self->layout
       || (format != self->layout->format && !shmframe_format_equal (format, self->layout->format)))

@@ -19,8 +19,8 @@
 #include "gstshmframepool.h"
 #include "gstshmframesink-private.h"
 #include "gstshmframestats.h"
+#include "gstshmframetext.h"
 
-#include <gst/base/gstbasetransform.h>
 #include <gst/video/video.h>
 #include <string.h>
 
@@ -251,101 +251,29 @@ set_caps (GstBaseSink *base, GstCaps *caps)
   return TRUE;
 }
 
-/* Whether frames come from a decoder, perhaps through queues and the like. */
-static gboolean
-is_fed_by_decoder (GstPad *sink)
-{
-  g_autoptr (GstPad) pad = gst_pad_get_peer (sink);
-
-  while (pad)
-    {
-      g_autoptr (GstElement) element = gst_pad_get_parent_element (pad);
-      GstElementFactory *factory = element ? gst_element_get_factory (element) : NULL;
-      g_autoptr (GstPad) next = NULL;
-
-      if (GST_IS_GHOST_PAD (pad))
-        next = gst_ghost_pad_get_target (GST_GHOST_PAD (pad));
-      else if (element && GST_IS_VIDEO_DECODER (element))
-        return TRUE;
-      else if ((GST_IS_BASE_TRANSFORM (element)
-                && gst_base_transform_is_passthrough (GST_BASE_TRANSFORM (element)))
-               || (factory
-                   && g_str_equal (
-                       gst_element_factory_get_metadata (factory, GST_ELEMENT_METADATA_KLASS),
-                       "Generic")))
-        {
-          g_autoptr (GstPad) link = gst_pad_get_single_internal_link (pad);
-
-          next = link ? gst_pad_get_peer (link) : NULL;
-        }
-      gst_object_replace ((GstObject **) &pad, (GstObject *) next);
-    }
-  return FALSE;
-}
-
 static gboolean
 propose_allocation (GstBaseSink *base, GstQuery *query)
 {
   GstShmFrameSink *self = GST_SHM_FRAME_SINK (base);
-  g_autoptr (GstBufferPool) pool = NULL;
-  GstStructure *config;
-  gboolean need_pool;
-  GstVideoInfo info;
-  GstCaps *caps;
 
-  gst_query_parse_allocation (query, &caps, &need_pool);
-  if (!caps || !self->writer || !gst_video_info_from_caps (&info, caps)
-      || GST_VIDEO_INFO_FORMAT (&info) == GST_VIDEO_FORMAT_ENCODED)
-    return FALSE;
-  gst_shm_frame_writer_set_stand_ins (self->writer, is_fed_by_decoder (GST_BASE_SINK_PAD (self)));
-  if (need_pool)
-    {
-      pool = gst_shm_frame_buffer_pool_new (self->writer);
-      config = gst_buffer_pool_get_config (pool);
-      gst_buffer_pool_config_set_params (config, caps, GST_VIDEO_INFO_SIZE (&info), 0, 0);
-      if (!gst_buffer_pool_set_config (pool, config))
-        return FALSE;
-    }
-  gst_query_add_allocation_pool (query, pool, GST_VIDEO_INFO_SIZE (&info), 0, 0);
-  gst_query_add_allocation_meta (query, GST_VIDEO_META_API_TYPE, NULL);
-  return TRUE;
-}
-
-/* Tags that cross as text: a picture would not fit, and no consumer would parse it. */
-static GstTagList *
-textual_tags (GstShmFrameSink *self, const GstTagList *tags)
-{
-  GstTagList *textual = gst_tag_list_copy (tags);
-
-  for (gint i = gst_tag_list_n_tags (tags); i-- > 0;)
-    {
-      const char *name = gst_tag_list_nth_tag_name (tags, i);
-
-      if (gst_tag_get_type (name) != GST_TYPE_SAMPLE)
-        continue;
-      gst_tag_list_remove_tag (textual, name);
-      GST_WARNING_OBJECT (self, "the tag %s does not cross to other processes", name);
-    }
-  return textual;
+  return self->writer
+         && gst_shm_frame_buffer_pool_offer (self->writer, GST_BASE_SINK_PAD (base), query);
 }
 
 static void
 push_tags (GstShmFrameSink *self, GstEvent *event)
 {
   g_autoptr (ShmFrameProducer) producer = gst_shm_frame_sink_dup_producer (self);
-  g_autoptr (GstTagList) textual = NULL;
   g_autoptr (GError) error = NULL;
-  g_autofree char *string = NULL;
+  g_autofree char *text = NULL;
   const char *name;
   GstTagList *tags;
 
   gst_event_parse_tag (event, &tags);
   name = gst_tag_list_get_scope (tags) == GST_TAG_SCOPE_GLOBAL ? "global-tags" : "tags";
-  textual = textual_tags (self, tags);
-  string = gst_tag_list_to_string (textual);
-  if (producer && !gst_tag_list_is_empty (textual)
-      && !shmframe_producer_push_event (producer, name, g_variant_new_string (string), TRUE,
-                                        &error))
+  text = gst_shm_frame_text_from_tags (tags);
+  if (producer && text
+      && !shmframe_producer_push_event (producer, name, g_variant_new_string (text), TRUE, &error))
     GST_WARNING_OBJECT (self, "tags do not cross: %s", error->message);
 }
 

@@ -55,6 +55,7 @@ struct _GstShmFrameSrc
   ShmFrameConsumer *consumer;
   GVariant *last_stats; /* of the consumer that was, NULL while there is one */
   gboolean flushing;
+  gboolean pausing; /* PLAYING to PAUSED is under way */
   guint64 frames, early, damaged, flush_drops;
   guint64 producer_latency_ns; /* to publication, as it says */
   guint64 frame_duration_ns;   /* 0: not known */

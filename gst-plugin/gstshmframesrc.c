@@ -189,10 +189,37 @@ set_flushing (GstShmFrameSrc *self, gboolean flushing)
   return TRUE;
 }
 
+static void
+set_pausing (GstShmFrameSrc *self, gboolean pausing)
+{
+  g_mutex_lock (&self->lock);
+  self->pausing = pausing;
+  g_mutex_unlock (&self->lock);
+}
+
+/* PAUSED need not end a wait, and later versions of the base class do not ask for it: a create() that returns
+ * FLUSHING only after PLAYING has come again would pause the task for good. */
+static GstStateChangeReturn
+change_state (GstElement *element, GstStateChange transition)
+{
+  GstStateChangeReturn result;
+
+  set_pausing (GST_SHM_FRAME_SRC (element), transition == GST_STATE_CHANGE_PLAYING_TO_PAUSED);
+  result = GST_ELEMENT_CLASS (gst_shm_frame_src_parent_class)->change_state (element, transition);
+  set_pausing (GST_SHM_FRAME_SRC (element), FALSE);
+  return result;
+}
+
 static gboolean
 unlock (GstBaseSrc *base)
 {
-  return set_flushing (GST_SHM_FRAME_SRC (base), TRUE);
+  GstShmFrameSrc *self = GST_SHM_FRAME_SRC (base);
+  gboolean pausing;
+
+  g_mutex_lock (&self->lock);
+  pausing = self->pausing;
+  g_mutex_unlock (&self->lock);
+  return pausing || set_flushing (self, TRUE);
 }
 
 static gboolean
@@ -699,6 +726,7 @@ gst_shm_frame_src_class_init (GstShmFrameSrcClass *klass)
   gst_type_mark_as_plugin_api (GST_TYPE_SHM_FRAME_SRC_ON_EOS, 0);
   gst_type_mark_as_plugin_api (GST_TYPE_SHM_FRAME_SRC_ON_LOST, 0);
 
+  element_class->change_state = change_state;
   gst_element_class_add_static_pad_template (element_class, &src_template);
   gst_element_class_set_static_metadata (
       element_class, "Shared memory video source", "Source/Video",

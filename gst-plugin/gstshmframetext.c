@@ -117,3 +117,21 @@ gst_shm_frame_tags_from_text (const char *text)
   gst_structure_foreach (structure, add_tag, list);
   return list;
 }
+
+/* A picture would not fit, and no consumer would parse it. */
+char *
+gst_shm_frame_text_from_tags (const GstTagList *tags)
+{
+  g_autoptr (GstTagList) textual = gst_tag_list_copy (tags);
+
+  for (gint i = gst_tag_list_n_tags (tags); i-- > 0;)
+    {
+      const char *name = gst_tag_list_nth_tag_name (tags, i);
+
+      if (gst_tag_get_type (name) != GST_TYPE_SAMPLE)
+        continue;
+      gst_tag_list_remove_tag (textual, name);
+      GST_WARNING ("the tag %s does not cross to other processes", name);
+    }
+  return gst_tag_list_is_empty (textual) ? NULL : gst_tag_list_to_string (textual);
+}

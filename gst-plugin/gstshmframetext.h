@@ -10,5 +10,7 @@ G_BEGIN_DECLS
 GstCaps *gst_shm_frame_caps_from_text (const char *text);
 GstStructure *gst_shm_frame_structure_from_text (const char *text);
 GstTagList *gst_shm_frame_tags_from_text (const char *text);
+/* The tags that cross as text; NULL where there are none. */
+char *gst_shm_frame_text_from_tags (const GstTagList *tags);
 
 G_END_DECLS

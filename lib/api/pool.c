@@ -398,7 +398,7 @@ make_reader (ShmFramePool *self, const ShmFrameMessage *request, int *doorbell, 
 
   reader->id = (guint) g_atomic_int_add (&next_id, 1) + 1;
   reader->doorbell = -1;
-  reader->delivery = (ShmFrameDelivery) request->delivery;
+  reader->delivery = reader->admitted_as = (ShmFrameDelivery) request->delivery;
   reader->wait = (ShmFrameWait) request->wait;
   reader->leases = request->leases;
   reader->cookie = random_word ();

@@ -26,7 +26,8 @@
 typedef struct _ShmFrameReader
 {
   guint id;
-  ShmFrameDelivery delivery;
+  ShmFrameDelivery delivery;   /* LATEST once it reads no more: nobody waits for it */
+  ShmFrameDelivery admitted_as; /* for the statistics */
   ShmFrameWait wait;
   guint pid, uid;
   char *program;

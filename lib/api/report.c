@@ -76,7 +76,7 @@ report_reader (ShmFramePool *pool, ShmFrameReader *reader, guint *room)
   g_variant_dict_insert (&dict, "uid", "u", reader->uid);
   g_variant_dict_insert (&dict, "program", "s", reader->program ? reader->program : "?");
   g_variant_dict_insert (&dict, "role", "s", "consumer");
-  g_variant_dict_insert (&dict, "delivery", "s", shmframe_report_delivery (reader->delivery));
+  g_variant_dict_insert (&dict, "delivery", "s", shmframe_report_delivery (reader->admitted_as));
   g_variant_dict_insert (&dict, "wait", "s", shmframe_report_wait (reader->wait));
   g_variant_dict_insert (&dict, "leases", "u", reader->leases);
   g_variant_dict_insert (&dict, "held", "u", held);

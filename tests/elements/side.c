@@ -41,7 +41,9 @@ bus_message (GstBus *bus, GstMessage *message, gpointer user_data)
       break;
     case GST_MESSAGE_ERROR:
       gst_message_parse_error (message, &error, NULL);
-      if (!side->error)
+      /* Others are caught out when PAUSED is left at once: capsfilter has lost its caps, and videotestsrc calls
+       * that an error. */
+      if (!side->error && GST_MESSAGE_SRC (message) == GST_OBJECT (side->e))
         side->error = g_strdup (error->message);
       break;
     default:
