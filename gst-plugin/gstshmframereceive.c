@@ -14,6 +14,7 @@ GST_DEBUG_CATEGORY_EXTERN (shm_frame_src_debug);
 
 /* Nothing to push yet: look for the next frame or event. */
 #define FLOW_NEXT GST_FLOW_CUSTOM_SUCCESS
+#define MAX_EARLY_TAGS 32
 #define FIRST_LEASES 4
 #define MAX_LEASES 255
 #define LEASE_REQUEST_INTERVAL_NS ((gint64) GST_SECOND)
@@ -166,12 +167,17 @@ to_running_time (GstShmFrameSrc *self, gint64 time)
          - (gint64) gst_element_get_base_time (GST_ELEMENT (self));
 }
 
+/* Times that are decades away are none: sums of them would overflow, also in clocks downstream. */
+#define FAR_NS (G_MAXINT64 / 4)
+
 static gint64
 frame_time (ShmFrameFrame *frame)
 {
   gint64 pts = shmframe_frame_get_pts (frame);
 
-  return pts != SHMFRAME_TIME_UNKNOWN ? pts : shmframe_frame_get_publish_time (frame);
+  return pts > -FAR_NS && pts < FAR_NS
+             ? pts
+             : CLAMP (shmframe_frame_get_publish_time (frame), -FAR_NS, FAR_NS);
 }
 
 /* After a pause, frames from before its end are as early as those from before the attach. */
@@ -292,7 +298,7 @@ add_metadata (GstShmFrameSrc *self, GstBuffer *buffer, ShmFrameFrame *frame)
     GST_WARNING_OBJECT (self, "a frame comes without its metas: %s", error->message);
   if (metadata)
     dts = gst_shm_frame_meta_from_variant (buffer, metadata);
-  if (dts != G_MININT64)
+  if (dts > -FAR_NS && dts < FAR_NS)
     {
       /* By the same amount as the pts. */
       gint64 moved = dts - frame_time (frame) + (gint64) GST_BUFFER_PTS (buffer);
@@ -311,7 +317,7 @@ wrap_frame (GstShmFrameSrc *self, ShmFrameFrame *frame, gint64 running)
 
   gst_buffer_append_memory (buffer, gst_shm_frame_allocator_wrap_lease (self->allocator, frame));
   GST_BUFFER_PTS (buffer) = running;
-  if (duration >= 0)
+  if (duration >= 0 && duration < FAR_NS)
     GST_BUFFER_DURATION (buffer) = duration;
   GST_BUFFER_OFFSET (buffer) = shmframe_frame_get_sequence (frame);
   GST_BUFFER_OFFSET_END (buffer) = GST_BUFFER_OFFSET (buffer) + 1;
@@ -379,6 +385,16 @@ push_frame (GstShmFrameSrc *self, ShmFrameFrame *leased, GstBuffer **buffer)
       self->discont = TRUE;
       return FLOW_NEXT;
     }
+  /* Its format came by no event: it was not copied, as what is parsed must be. */
+  if (!self->trusted && !gst_shm_frame_layout_is_raw (self->layout)
+      && !shmframe_frame_is_copy (frame))
+    {
+      GST_WARNING_OBJECT (self,
+                          "a compressed frame of another user came without its format's event");
+      count (self, &self->damaged);
+      self->discont = TRUE;
+      return FLOW_NEXT;
+    }
   if (!place_in_time (self, frame, &running))
     {
       GST_DEBUG_OBJECT (self,
@@ -394,6 +410,16 @@ push_frame (GstShmFrameSrc *self, ShmFrameFrame *leased, GstBuffer **buffer)
   return use_default_strides (self, buffer);
 }
 
+/* Frames that were ahead of us say nothing of those to come. */
+static void
+forget_future (GstShmFrameSrc *self)
+{
+  gint64 now = (gint64) gst_element_get_current_running_time (GST_ELEMENT (self));
+
+  self->last_ns = MIN (self->last_ns, MAX (now, 0));
+  self->floor_ns = MIN (self->floor_ns, MAX (now, 0));
+}
+
 static void
 handle_attached (GstShmFrameSrc *self, ShmFrameEvent *event)
 {
@@ -406,6 +432,7 @@ handle_attached (GstShmFrameSrc *self, ShmFrameEvent *event)
   self->since_ns = gst_shm_frame_clock_monotonic ();
   self->sequence = 0;
   self->shift_ns = 0;
+  forget_future (self);
   self->discont = TRUE;
   set_latency (self, 0, self->frame_duration_ns);
   post_message (self, gst_shm_frame_stats_to_structure ("shmframe-producer-attached", value));
@@ -471,8 +498,11 @@ handle_tags (GstShmFrameSrc *self, GVariant *value, GstTagScope scope)
    * there may be none. */
   if (has_segment (self))
     gst_pad_push_event (GST_BASE_SRC_PAD (self), gst_event_new_tag (tags));
+  else if (self->early_tags++ < MAX_EARLY_TAGS)
+    /* Not gst_element_send_event(): it takes the lock of a state change that may wait for us. */
+    GST_ELEMENT_GET_CLASS (self)->send_event (GST_ELEMENT (self), gst_event_new_tag (tags));
   else
-    gst_element_send_event (GST_ELEMENT (self), gst_event_new_tag (tags));
+    gst_tag_list_unref (tags); /* nothing empties that queue before there is a frame */
 }
 
 static void
@@ -484,8 +514,10 @@ handle_gap (GstShmFrameSrc *self, GVariant *value)
   if (!g_variant_is_of_type (value, G_VARIANT_TYPE ("(tt)")) || !has_segment (self))
     return;
   g_variant_get (value, "(tt)", &time, &duration);
-  if (time > G_MAXINT64)
+  if (time > FAR_NS)
     return;
+  if (duration > FAR_NS)
+    duration = GST_CLOCK_TIME_NONE;
   running = self->have_zero ? (gint64) time - self->zero_ns
                             : to_running_time (self, time) + self->shift_ns;
   if (running >= 0)
@@ -497,6 +529,7 @@ static void
 handle_flush (GstShmFrameSrc *self, guint64 newest)
 {
   self->discont = self->flushed = TRUE;
+  forget_future (self);
   if (self->sequence == 0 || newest <= self->sequence || self->delivery == SHMFRAME_DELIVERY_LATEST)
     return;
   g_mutex_lock (&self->lock);

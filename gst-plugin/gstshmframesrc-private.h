@@ -72,6 +72,7 @@ struct _GstShmFrameSrc
   gboolean flushed; /* the producer, since the last frame */
   gint64 since_ns;  /* attached, or waiting for a producer, since */
   guint64 sequence;
+  guint early_tags; /* events that wait for the first frame */
   gboolean discont;
   gboolean have_zero;
   gint64 zero_ns;

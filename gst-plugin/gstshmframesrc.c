@@ -148,6 +148,7 @@ start (GstBaseSrc *base)
   gst_shm_frame_clock_clear (&self->clock);
   self->attached = self->trusted = self->flushed = self->discont = self->have_zero = FALSE;
   self->sequence = self->drops = 0;
+  self->early_tags = 0;
   self->base_time = GST_CLOCK_TIME_NONE;
   self->floor_ns = self->last_ns = 0;
   self->shift_ns = self->lease_request_ns = self->drop_message_ns = 0;
