@@ -208,7 +208,8 @@ shmframe_slot_report (ShmFrameControl *control, uint64_t drops, uint64_t longest
 
 /* Takes a frame out of circulation: no new lease succeeds after the fence that must follow
  * (shmframe_slot_fence(), once for several retirements) and before the hazards are read. Relaxed:
- * that fence orders it. */
+ * that fence orders it. Where another thread of the producer fences (a flush retires, the next frame
+ * takes), the pool's mutex puts the store before that fence. */
 static inline void
 shmframe_slot_retire (ShmFrameView *view, uint32_t slot, uint64_t sequence)
 {

@@ -45,6 +45,35 @@ reuse_set_up (void)
                reuse_consume, NULL);
 }
 
+/* A flush: what is published goes, also while the producer still holds a frame itself. */
+static void
+discard_produce (void)
+{
+  for (unsigned i = BOUND (2, 3); i > 0; i--)
+    {
+      producer_send_frames (1);
+      if (explore_choose (2) == 1)
+        producer_discard ();
+    }
+  if (explore_choose (2) == 1)
+    producer_discard_own ();
+  else
+    producer_send_frames (1);
+}
+
+static void
+discard_consume (void)
+{
+  lease_in_turn (0, BOUND (1, 2), false);
+}
+
+static void
+discard_set_up (void)
+{
+  pool_set_up (&(PoolRule){ .slots = 5, .history = 1, .consumers = 1, .hazards = 1 },
+               discard_produce, discard_consume, NULL);
+}
+
 static void
 two_produce (void)
 {
@@ -392,6 +421,11 @@ const ExploreScenario explore_leases[] = {
     .set_up = reuse_set_up,
     .finish = pool_finish,
     .reaches = { "a lease was refused", "a hazard word was used again" } },
+  { .name = "discard",
+    .about = "frames that are taken back while they are leased, or held by the producer",
+    .set_up = discard_set_up,
+    .finish = pool_finish,
+    .reaches = { "a lease was refused", "a frame was discarded" } },
   { .name = "hold",
     .about = "two leases at a time",
     .set_up = hold_set_up,

@@ -80,11 +80,17 @@ PLANTED = [
        '(&self->segment->view, last, self->entry[last].sequence);\n')]),
     ('no fence between RETIRED and the scan', SLOTS_C, [('  shmframe_slot_fence ();\n', '')]),
     ('a retired slot is free at once', SLOTS_C,
-     [('      if (self->entry[slot].held == self->pass)\n', '      if (false)\n'),
+     [('      if (self->entry[slot].held == self->pass || ', '      if ('),
       ('last != SHMFRAME_SLOT_NONE && self->entry[last].held != self->pass',
        'last != SHMFRAME_SLOT_NONE')]),
     ('a held slot is forgotten', SLOTS_C,
      [('          self->retired = slot;\n        }\n      else if', '        }\n      else if')]),
+    ('a discarded slot is free at once', SLOTS_C,
+     [('    retire (self, self->newest);\n',
+       '    {\n      uint32_t slot = self->newest;\n\n      unlink_live (self, slot);\n'
+       '      push_free (self, slot);\n    }\n')]),
+    ('a discarded slot that the producer still holds is free', SLOTS_C,
+     [(' || self->entry[slot].pinned)\n', ')\n')]),
     ('the newest frame may be taken', SLOTS_C,
      [('  for (; slot != SHMFRAME_SLOT_NONE && history > 0; history--)\n'
        '    slot = self->entry[slot].older;\n  while', '  (void) history;\n  while')]),

@@ -218,8 +218,9 @@ producer_publish_at (uint32_t slot, uint64_t sequence)
   ring ();
 }
 
-void
-producer_publish (uint32_t slot)
+/* Published, and still pinned. */
+static void
+publish_pinned (uint32_t slot)
 {
   uint64_t sequence = ++producer.sequence;
   ShmFrameDescriptor descriptor = describe (sequence);
@@ -229,6 +230,12 @@ producer_publish (uint32_t slot)
   if (rule.window > 0)
     producer.recent[producer.published % rule.window] = sequence;
   producer.published++;
+}
+
+void
+producer_publish (uint32_t slot)
+{
+  publish_pinned (slot);
   shmframe_slots_unpin (&producer.slots, slot);
 }
 
@@ -291,6 +298,28 @@ producer_evict (unsigned consumer)
   producer.evicted[consumer] = true;
   explore_distrust (consumer + 1, false);
   explore_note ("evicts consumer %u", consumer);
+}
+
+void
+producer_discard (void)
+{
+  shmframe_slots_discard (&producer.slots);
+  explore_reached ("a frame was discarded");
+}
+
+void
+producer_discard_own (void)
+{
+  uint32_t own = producer_acquire ();
+  uint64_t sequence = producer.sequence + 1;
+
+  producer_fill (own, sequence);
+  publish_pinned (own);
+  producer_discard ();
+  producer_send_frames (3); /* the third takes the first one's slot, with a pass */
+  if (producer.entry[own].state != SHMFRAME_SLOT_RETIRED)
+    explore_fail ("the producer's own frame %llu was let go", (unsigned long long) sequence);
+  shmframe_slots_unpin (&producer.slots, own);
 }
 
 void

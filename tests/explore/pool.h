@@ -68,6 +68,10 @@ void producer_publish (uint32_t slot);
 /* The three above for each of `n` frames, waiting for lossless consumers in between. */
 void producer_send_frames (unsigned n);
 void producer_evict (unsigned consumer);
+/* Takes back all that is published; the same with a frame that it has published and still reads, and
+ * sends more meanwhile. */
+void producer_discard (void);
+void producer_discard_own (void);
 /* The segment ends after the newest frame. */
 void producer_end (void);
 /* The step alone, for scenarios that do without slots.c. */
