@@ -486,3 +486,41 @@ gst_shm_frame_meta_from_variant (GstBuffer *buffer, GVariant *metadata)
   g_variant_lookup (metadata, "dts", "x", &dts);
   return dts;
 }
+
+/* ---- flags ---- */
+
+static const struct
+{
+  guint buffer;
+  ShmFrameFlags frame;
+} flag_map[] = {
+  { GST_BUFFER_FLAG_DISCONT, SHMFRAME_FLAG_DISCONT },
+  { GST_BUFFER_FLAG_CORRUPTED, SHMFRAME_FLAG_CORRUPTED },
+  { GST_BUFFER_FLAG_GAP, SHMFRAME_FLAG_GAP },
+  { GST_VIDEO_BUFFER_FLAG_INTERLACED, SHMFRAME_FLAG_INTERLACED },
+  { GST_VIDEO_BUFFER_FLAG_TFF, SHMFRAME_FLAG_TFF },
+  { GST_VIDEO_BUFFER_FLAG_RFF, SHMFRAME_FLAG_RFF },
+  { GST_VIDEO_BUFFER_FLAG_ONEFIELD, SHMFRAME_FLAG_ONEFIELD },
+};
+
+ShmFrameFlags
+gst_shm_frame_flags_from_buffer (GstBuffer *buffer)
+{
+  ShmFrameFlags flags
+      = GST_BUFFER_FLAG_IS_SET (buffer, GST_BUFFER_FLAG_DELTA_UNIT) ? 0 : SHMFRAME_FLAG_KEY;
+
+  for (guint i = 0; i < G_N_ELEMENTS (flag_map); i++)
+    if (GST_BUFFER_FLAG_IS_SET (buffer, flag_map[i].buffer))
+      flags |= flag_map[i].frame;
+  return flags;
+}
+
+void
+gst_shm_frame_flags_to_buffer (ShmFrameFlags flags, GstBuffer *buffer)
+{
+  for (guint i = 0; i < G_N_ELEMENTS (flag_map); i++)
+    if (flags & flag_map[i].frame)
+      GST_BUFFER_FLAG_SET (buffer, flag_map[i].buffer);
+  if (!(flags & SHMFRAME_FLAG_KEY))
+    GST_BUFFER_FLAG_SET (buffer, GST_BUFFER_FLAG_DELTA_UNIT);
+}

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <gst/gst.h>
+#include <shmframe/shmframe.h>
 
 G_BEGIN_DECLS
 
@@ -25,5 +26,9 @@ GVariant *gst_shm_frame_meta_to_variant (GstBuffer *buffer, gint64 dts);
 /* Adds what the metadata says: a peer's data, so all of it is checked. The buffer must be
  * writable. Returns the dts, or G_MININT64. */
 gint64 gst_shm_frame_meta_from_variant (GstBuffer *buffer, GVariant *metadata);
+
+/* A buffer's flags, as far as frames have them too. */
+ShmFrameFlags gst_shm_frame_flags_from_buffer (GstBuffer *buffer);
+void gst_shm_frame_flags_to_buffer (ShmFrameFlags flags, GstBuffer *buffer);
 
 G_END_DECLS

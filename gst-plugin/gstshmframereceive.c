@@ -18,7 +18,6 @@ GST_DEBUG_CATEGORY_EXTERN (shm_frame_src_debug);
 #define FIRST_LEASES 4
 #define MAX_LEASES 255
 #define LEASE_REQUEST_INTERVAL_NS ((gint64) GST_SECOND)
-#define DROP_MESSAGE_INTERVAL_NS ((gint64) GST_SECOND)
 /* Frames that were captured before we attached arrive within this time. */
 #define EARLY_NS ((gint64) GST_SECOND)
 
@@ -194,6 +193,16 @@ note_base_time (GstShmFrameSrc *self)
   self->since_ns = gst_shm_frame_clock_monotonic ();
 }
 
+/* Frames that were ahead of us say nothing of those to come. */
+static void
+forget_future (GstShmFrameSrc *self)
+{
+  gint64 now = (gint64) gst_element_get_current_running_time (GST_ELEMENT (self));
+
+  self->last_ns = 0;
+  self->floor_ns = MIN (self->floor_ns, MAX (now, 0));
+}
+
 /* FALSE: the frame is from before we came, and is skipped. */
 static gboolean
 place_in_time (GstShmFrameSrc *self, ShmFrameFrame *frame, gint64 *running)
@@ -218,6 +227,11 @@ place_in_time (GstShmFrameSrc *self, ShmFrameFrame *frame, gint64 *running)
     return TRUE;
   if (shmframe_frame_get_publish_time (frame) - self->since_ns < EARLY_NS)
     return FALSE;
+  if (self->floor_ns > (gint64) gst_element_get_current_running_time (GST_ELEMENT (self)))
+    {
+      forget_future (self); /* one frame was ahead of all others */
+      return FALSE;
+    }
   /* A producer that runs slower than its own clock: skipping would never end. */
   self->shift_ns += (gint64) gst_element_get_current_running_time (GST_ELEMENT (self)) - *running;
   *running = to_running_time (self, time) + self->shift_ns;
@@ -232,19 +246,23 @@ static void
 note_gap (GstShmFrameSrc *self, guint64 sequence)
 {
   guint64 missing = self->sequence && sequence > self->sequence ? sequence - self->sequence - 1 : 0;
-  gboolean flushed;
+  /* The producer may say any number: at most what is missing, and of this gap only. */
+  guint64 flushed = MIN (missing, self->flushed - MIN (self->flushed, self->sequence));
   gint64 now;
 
   self->sequence = sequence;
+  self->flushed = 0;
   if (missing == 0)
     return;
   self->discont = TRUE;
   self->drops += missing;
-  flushed = self->flushed;
-  self->flushed = FALSE;
+  if (self->delivery == SHMFRAME_DELIVERY_LATEST)
+    return;
+  g_mutex_lock (&self->lock);
+  self->flush_drops += flushed;
+  g_mutex_unlock (&self->lock);
   now = gst_shm_frame_clock_monotonic ();
-  if (self->delivery == SHMFRAME_DELIVERY_LATEST
-      || now - self->drop_message_ns < DROP_MESSAGE_INTERVAL_NS)
+  if (now - self->drop_message_ns < GST_SHM_FRAME_DROP_MESSAGE_INTERVAL_NS)
     return;
   self->drop_message_ns = now;
   post_message (self, gst_structure_new ("shmframe-drop", "cause", G_TYPE_STRING,
@@ -256,25 +274,7 @@ note_gap (GstShmFrameSrc *self, guint64 sequence)
 static void
 set_flags (GstShmFrameSrc *self, GstBuffer *buffer, ShmFrameFlags flags)
 {
-  static const struct
-  {
-    ShmFrameFlags frame;
-    guint buffer;
-  } map[] = {
-    { SHMFRAME_FLAG_DISCONT, GST_BUFFER_FLAG_DISCONT },
-    { SHMFRAME_FLAG_CORRUPTED, GST_BUFFER_FLAG_CORRUPTED },
-    { SHMFRAME_FLAG_GAP, GST_BUFFER_FLAG_GAP },
-    { SHMFRAME_FLAG_INTERLACED, GST_VIDEO_BUFFER_FLAG_INTERLACED },
-    { SHMFRAME_FLAG_TFF, GST_VIDEO_BUFFER_FLAG_TFF },
-    { SHMFRAME_FLAG_RFF, GST_VIDEO_BUFFER_FLAG_RFF },
-    { SHMFRAME_FLAG_ONEFIELD, GST_VIDEO_BUFFER_FLAG_ONEFIELD },
-  };
-
-  for (guint i = 0; i < G_N_ELEMENTS (map); i++)
-    if (flags & map[i].frame)
-      GST_BUFFER_FLAG_SET (buffer, map[i].buffer);
-  if (!(flags & SHMFRAME_FLAG_KEY))
-    GST_BUFFER_FLAG_SET (buffer, GST_BUFFER_FLAG_DELTA_UNIT);
+  gst_shm_frame_flags_to_buffer (flags, buffer);
   if (self->discont)
     GST_BUFFER_FLAG_SET (buffer, GST_BUFFER_FLAG_DISCONT);
   self->discont = FALSE;
@@ -405,19 +405,10 @@ push_frame (GstShmFrameSrc *self, ShmFrameFrame *leased, GstBuffer **buffer)
       return FLOW_NEXT;
     }
   self->last_ns = MAX (self->last_ns, running);
+  self->early_tags = 0;
   count (self, &self->frames);
   *buffer = wrap_frame (self, g_steal_pointer (&frame), running);
   return use_default_strides (self, buffer);
-}
-
-/* Frames that were ahead of us say nothing of those to come. */
-static void
-forget_future (GstShmFrameSrc *self)
-{
-  gint64 now = (gint64) gst_element_get_current_running_time (GST_ELEMENT (self));
-
-  self->last_ns = MIN (self->last_ns, MAX (now, 0));
-  self->floor_ns = MIN (self->floor_ns, MAX (now, 0));
 }
 
 static void
@@ -428,7 +419,6 @@ handle_attached (GstShmFrameSrc *self, ShmFrameEvent *event)
 
   self->attached = TRUE;
   self->trusted = value && gst_shm_frame_stats_get (value, "uid") == geteuid ();
-  self->flushed = FALSE;
   self->since_ns = gst_shm_frame_clock_monotonic ();
   self->sequence = 0;
   self->shift_ns = 0;
@@ -528,13 +518,9 @@ handle_gap (GstShmFrameSrc *self, GVariant *value)
 static void
 handle_flush (GstShmFrameSrc *self, guint64 newest)
 {
-  self->discont = self->flushed = TRUE;
+  self->discont = TRUE;
+  self->flushed = MAX (self->flushed, newest);
   forget_future (self);
-  if (self->sequence == 0 || newest <= self->sequence || self->delivery == SHMFRAME_DELIVERY_LATEST)
-    return;
-  g_mutex_lock (&self->lock);
-  self->flush_drops += newest - self->sequence;
-  g_mutex_unlock (&self->lock);
 }
 
 static void

@@ -4,14 +4,12 @@
 #include "gstshmframesink-private.h"
 #include "gstshmframestats.h"
 
-#include <gst/video/video.h>
 #include <string.h>
 
 GST_DEBUG_CATEGORY_EXTERN (shm_frame_sink_debug);
 #define GST_CAT_DEFAULT shm_frame_sink_debug
 
 #define FLOW_DROPPED GST_FLOW_CUSTOM_SUCCESS
-#define DROP_MESSAGE_INTERVAL_NS ((gint64) GST_SECOND)
 
 static gboolean
 publishes_on_arrival (GstShmFrameSink *self)
@@ -97,7 +95,7 @@ drop (GstShmFrameSink *self, GstShmFrameDrop why)
   if (why == GST_SHM_FRAME_DROP_SEGMENT)
     return FLOW_DROPPED;
   shmframe_producer_drop (producer, 1);
-  if (now - self->drop_message_ns >= DROP_MESSAGE_INTERVAL_NS)
+  if (now - self->drop_message_ns >= GST_SHM_FRAME_DROP_MESSAGE_INTERVAL_NS)
     {
       self->drop_message_ns = now;
       gst_element_post_message (
@@ -282,26 +280,8 @@ gst_shm_frame_sink_to_monotonic (GstShmFrameSink *self, GstClockTime time)
 static ShmFrameFlags
 frame_flags (GstShmFrameSink *self, GstBuffer *buffer)
 {
-  static const struct
-  {
-    guint buffer;
-    ShmFrameFlags frame;
-  } map[] = {
-    { GST_BUFFER_FLAG_DISCONT, SHMFRAME_FLAG_DISCONT },
-    { GST_BUFFER_FLAG_CORRUPTED, SHMFRAME_FLAG_CORRUPTED },
-    { GST_BUFFER_FLAG_GAP, SHMFRAME_FLAG_GAP },
-    { GST_VIDEO_BUFFER_FLAG_INTERLACED, SHMFRAME_FLAG_INTERLACED },
-    { GST_VIDEO_BUFFER_FLAG_TFF, SHMFRAME_FLAG_TFF },
-    { GST_VIDEO_BUFFER_FLAG_RFF, SHMFRAME_FLAG_RFF },
-    { GST_VIDEO_BUFFER_FLAG_ONEFIELD, SHMFRAME_FLAG_ONEFIELD },
-  };
-  ShmFrameFlags flags = 0;
+  ShmFrameFlags flags = gst_shm_frame_flags_from_buffer (buffer);
 
-  for (guint i = 0; i < G_N_ELEMENTS (map); i++)
-    if (GST_BUFFER_FLAG_IS_SET (buffer, map[i].buffer))
-      flags |= map[i].frame;
-  if (!GST_BUFFER_FLAG_IS_SET (buffer, GST_BUFFER_FLAG_DELTA_UNIT))
-    flags |= SHMFRAME_FLAG_KEY;
   if (self->discont)
     flags |= SHMFRAME_FLAG_DISCONT;
   if (self->live)

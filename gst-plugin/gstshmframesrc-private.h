@@ -69,7 +69,7 @@ struct _GstShmFrameSrc
   GstShmFrameClock clock;
   gboolean attached;
   gboolean trusted; /* the producer is of the same user */
-  gboolean flushed; /* the producer, since the last frame */
+  guint64 flushed;  /* up to here the producer took frames back, since the last one */
   gint64 since_ns;  /* attached, or waiting for a producer, since */
   guint64 sequence;
   guint early_tags; /* events that wait for the first frame */

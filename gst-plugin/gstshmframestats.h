@@ -7,6 +7,9 @@ G_BEGIN_DECLS
 
 /* The library's statistics and errors in GStreamer's words. */
 
+/* An element's shmframe-drop messages come no closer. */
+#define GST_SHM_FRAME_DROP_MESSAGE_INTERVAL_NS ((gint64) GST_SECOND)
+
 /* A number (b, u, i, t, x) of an a{sv}; 0 where it is missing. */
 guint64 gst_shm_frame_stats_get (GVariant *stats, const char *key);
 /* A new structure with all of an a{sv} that is a number or a string. stats: nullable. */

@@ -5,8 +5,9 @@
 
 G_BEGIN_DECLS
 
-/* A peer's text, parsed by GStreamer; NULL where it is malformed, nested too deeply, or has values that are
- * structures, caps, tags or samples themselves. Of tags, those that are registered, of their type. */
+/* A peer's text, parsed by GStreamer; NULL where its serializers would not have written it, or where it has
+ * values that are structures, caps, tags or samples themselves. Of tags, those that are registered, of their
+ * type. */
 GstCaps *gst_shm_frame_caps_from_text (const char *text);
 GstStructure *gst_shm_frame_structure_from_text (const char *text);
 GstTagList *gst_shm_frame_tags_from_text (const char *text);

@@ -3,7 +3,7 @@
 /* Frames cross without a copy, and where one is made it is counted: for each frame both processes say what
  * it shows and where in which segment it lies. */
 
-#include "child.h"
+#include "side.h"
 
 #include <gst/video/videooverlay.h>
 #include <unistd.h>
@@ -471,22 +471,11 @@ stop (GstElement *pipeline)
 }
 
 static guint64
-element_stat (GstElement *element, const char *name)
-{
-  g_autoptr (GstStructure) stats = NULL;
-  guint64 value;
-
-  g_object_get (element, "stats", &stats, NULL);
-  g_assert_true (gst_structure_get_uint64 (stats, name, &value));
-  return value;
-}
-
-static guint64
 stat_here (GstElement *pipeline, const char *element_name, const char *name)
 {
   g_autoptr (GstElement) element = gst_bin_get_by_name (GST_BIN (pipeline), element_name);
 
-  return element_stat (element, name);
+  return stat_of_element (element, name);
 }
 
 /* Frames of ordinary memory, each of one value, `padding` bytes longer than they need to be. */
@@ -630,7 +619,7 @@ test_in_place (void)
       g_assert_cmpstr ((char *) consumer->lines->pdata[n_lines - 3 + i] + strlen ("held "), ==,
                        g_array_index (frames, Frame, i).hash);
   }
-  g_assert_cmpuint (element_stat (sink, "copied-bytes"), ==, 0);
+  g_assert_cmpuint (stat_of_element (sink, "copied-bytes"), ==, 0);
   tell (consumer, "quit");
   g_assert_cmpint (finish (consumer), ==, 0);
   g_queue_clear_full (&branch.buffers, (GDestroyNotify) gst_buffer_unref);
@@ -667,7 +656,7 @@ show (const char *downstream)
   wait_eos (pipeline);
   window = gst_bin_get_by_interface (GST_BIN (pipeline), GST_TYPE_VIDEO_OVERLAY);
   g_assert_nonnull (window);
-  g_assert_cmpuint (element_stat (window, "rendered"), ==, 30);
+  g_assert_cmpuint (stat_of_element (window, "rendered"), ==, 30);
   g_assert_cmpuint (count_red (), ==, 320 * 240);
   g_assert_cmpuint (stat_here (pipeline, "src", "frames"), ==, 30);
   g_assert_cmpuint (stat_here (pipeline, "src", "copied-bytes"), ==, 0);

@@ -3,7 +3,7 @@
 /* The device provider: as gst-device-monitor-1.0 shows it, with producers in processes of their own, and
  * what an application does with its devices. */
 
-#include "child.h"
+#include "side.h"
 
 #include <gst/gst.h>
 #include <shmframe/shmframe.h>
@@ -26,8 +26,6 @@ provider_new (void)
 
 /* ---- gst-device-monitor-1.0 ---- */
 
-static gint64 longest_us;
-
 /* That it came at all is the test's; how long it took is for the reader. */
 static void
 expect_soon (Child *child, const char *prefix)
@@ -35,14 +33,7 @@ expect_soon (Child *child, const char *prefix)
   gint64 since_us = g_get_monotonic_time ();
 
   expect_line (child, prefix);
-  longest_us = MAX (longest_us, g_get_monotonic_time () - since_us);
-}
-
-static void
-say_longest (const char *what)
-{
-  g_test_message ("%s: %" G_GINT64_FORMAT " ms at most", what, longest_us / 1000);
-  longest_us = 0;
+  note_time (since_us);
 }
 
 static Child *
@@ -99,7 +90,7 @@ test_follow (void)
       g_assert_cmpint (finish (producer), ==, i % 2 ? -SIGKILL : 0);
       expect_removed (monitor);
     }
-  say_longest ("a pool came or went");
+  report_time ("a pool came or went");
   g_assert_cmpuint (count_lines (monitor, "Device found:"), >=, 4);
 }
 
@@ -115,7 +106,7 @@ test_caps (void)
   expect_soon (monitor, "Device modified:");
   expect_line (monitor, "\tname  : t");
   expect_soon (monitor, "\tcaps  : video/x-raw, format=RGB, width=640, height=480");
-  say_longest ("caps");
+  report_time ("caps");
   tell (producer, "quit");
   g_assert_cmpint (finish (producer), ==, 0);
   expect_removed (monitor);
@@ -189,7 +180,7 @@ test_stopped (void)
   expect_soon (monitor, SMALL_SHOWN);
   g_subprocess_send_signal (producer->process, SIGKILL);
   expect_removed (monitor);
-  say_longest ("past stopped producers");
+  report_time ("past stopped producers");
 }
 
 /* ---- as an application ---- */

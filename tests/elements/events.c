@@ -413,23 +413,32 @@ test_ended (void)
   end (ended);
 }
 
-/* Who attaches to a stream that has ended sees neither its end nor its last frame, but what comes next. */
-static void
-test_late (void)
+/* Attached after the end of a stream, whose producer then goes. */
+static Child *
+attach_late (const char *reader)
 {
   g_autoptr (Child) first = run (READER);
   g_autoptr (Child) producer = run ("videotestsrc ! " SMALL SINK);
-  g_autoptr (Child) late = NULL, next = NULL;
-  gint lost;
+  Child *late;
 
   expect_lines (first, "frame", 3);
   end_stream (producer);
   g_assert_cmpint (finish (first), ==, 0);
-  late = run (READER);
+  late = run ("%s", reader);
   expect_line (late, "message shmframe-producer-attached");
   end (producer);
   expect_line (late, "message shmframe-producer-lost");
-  lost = late->lines->len;
+  return late;
+}
+
+/* Who attaches to a stream that has ended sees neither its end nor its last frame, but what comes next. */
+static void
+test_late (void)
+{
+  g_autoptr (Child) late = attach_late (READER);
+  g_autoptr (Child) next = NULL;
+  gint lost = late->lines->len;
+
   next = run ("videotestsrc num-buffers=5 ! " SMALL SINK);
   expect_line (late, "frame");
   g_assert_cmpint (finish (next), ==, 0);
@@ -443,17 +452,9 @@ test_late (void)
 static void
 test_late_zero (void)
 {
-  g_autoptr (Child) first = run (READER);
-  g_autoptr (Child) producer = run ("videotestsrc ! " SMALL SINK);
-  g_autoptr (Child) late = NULL;
+  g_autoptr (Child) late
+      = attach_late ("shmframesrc pool=t offset-to-zero=true ! fakesink name=check sync=false");
 
-  expect_lines (first, "frame", 3);
-  end_stream (producer);
-  g_assert_cmpint (finish (first), ==, 0);
-  late = run ("shmframesrc pool=t offset-to-zero=true ! fakesink name=check sync=false");
-  expect_line (late, "message shmframe-producer-attached");
-  end (producer);
-  expect_line (late, "message shmframe-producer-lost");
   end (late);
   g_assert_cmpuint (count_lines (late, "frame"), ==, 0);
 }

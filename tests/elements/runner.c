@@ -23,6 +23,7 @@
 #include <gst/video/video.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "hash.h"
@@ -441,6 +442,7 @@ main (int argc, char **argv)
   timing_use_clock (runner.pipeline);
   if (g_getenv ("RUNNER_UID") && setuid (atoi (g_getenv ("RUNNER_UID"))) != 0)
     g_error ("setuid: %s", g_strerror (errno));
+  prctl (PR_SET_PDEATHSIG, SIGKILL); /* setuid() has cleared what child.c set */
   runner.loop = g_main_loop_new (NULL, FALSE);
   check = gst_bin_get_by_name (GST_BIN (runner.pipeline), "check");
   if (check)

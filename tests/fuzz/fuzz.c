@@ -6,19 +6,10 @@
 
 #define GROW_MAX 64 /* bytes that a leaf gains at a time, if it is not doubled */
 
-static gboolean ignored;
-
-/* GLib's own way to die of a message is a trap, which libFuzzer does not catch. GStreamer warns of
- * caps that it cannot use: that is no fault of the caller. */
+/* GLib's own way to die of a message is a trap, which libFuzzer does not catch. */
 static GLogWriterOutput
 write_log (GLogLevelFlags level, const GLogField *fields, gsize n_fields, gpointer data)
 {
-  for (gsize i = 0; i < n_fields; i++)
-    if (g_str_equal (fields[i].key, "GLIB_DOMAIN") && (level & G_LOG_LEVEL_WARNING)
-        && g_str_has_prefix (fields[i].value, "GStreamer"))
-      return G_LOG_WRITER_HANDLED;
-  if (ignored)
-    return G_LOG_WRITER_HANDLED;
   g_log_writer_standard_streams (level, fields, n_fields, NULL);
   if (level & (G_LOG_LEVEL_ERROR | G_LOG_LEVEL_CRITICAL | G_LOG_LEVEL_WARNING))
     abort ();
@@ -29,12 +20,6 @@ void
 fuzz_init (void)
 {
   g_log_set_writer_func (write_log, NULL, NULL);
-}
-
-void
-fuzz_ignore_log (gboolean ignore)
-{
-  ignored = ignore;
 }
 
 /* ---- changing ------------------------------------------------------------------------------ */

@@ -17,8 +17,6 @@ gsize LLVMFuzzerMutate (guint8 *data, gsize size, gsize max_size); /* libFuzzer'
 /* Criticals and warnings are crashes: a peer must not be able to cause one. */
 void fuzz_init (void);
 void fuzz_init_gst (void);
-/* While a foreign parser refuses text. */
-void fuzz_ignore_log (gboolean ignore);
 /* Changes a serialised a{sv} of `size` bytes in place; returns its new size. */
 gsize fuzz_mutate_vardict (guint8 *data, gsize size, gsize max_size, unsigned seed);
 /* Whatever bytes they are, as an a{sv} in normal form. (transfer full) */

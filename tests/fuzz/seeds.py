@@ -75,6 +75,16 @@ FORMATS = [
     "'caps': <'image/jpeg, a=%s'>}" % ('[a,a=' * 30),
     "{'tags': <'taglist, a=(structure)\"b, c=%s\"'>}" % ('\\\\[a,a=' * 30),
     "{'tags': <'title=(string)x'>}",
+    # Texts at which they logged criticals and warnings.
+    "{'tags': <'taglist, title=\"\"'>, 'global-tags': <'taglist, bitrate=(uint)[ 5, 1 ]'>}",
+    "{'media-type': <'image/jpeg'>, 'width': <@u 0>, 'height': <@u 0>, 'size': <@t 1048576>, "
+    "'caps': <'image/jpeg(memory:), framerate=(fraction)-2147483648/1'>}",
+    # Every type that crosses.
+    "{'tags': <'taglist, date=(date)2024-02-29, artist=(string){ A, \"B\\\\ \\\\303\\\\274\" }, "
+    "replaygain-track-gain=(double)-1e-05, duration=(guint64)7, datetime=(datetime)2024-03-04T05:06:07.5+0100;'>}",
+    "{%s, 'caps': <'video/x-raw, format=(string)I420, width=(int)64, height=(int)48, "
+    "multiview-flags=(GstVideoMultiviewFlagsSet)0:ffffffff:/right-view-first/left-flipped, "
+    "framerate=(fraction)30/1'>}" % (RAW % ('yuv420p', 64, 48, '[0, 3072, 4608]', '[64, 64, 64]', 6144)),
 ]
 
 METAS = [
@@ -93,6 +103,12 @@ METAS = [
     "{'afd': <@a(yuu) [(2, 0, 8), (0, 0, 0), (0, 1, 1)]>, 'bar': <@a(ybuu) [(2, true, 1, 2)]>}",
     "{'custom': <@a(sass) [('Fu', ['video'], 'Fu, value=(int)3; Fu')]>}",
     "{'custom': <@a(sass) [('FuzzMeta', ['video', 'tag'], 'FuzzMeta, value=(int)3;')]>, 'own': <1>}",
+    "{'roi': <@a(siiuuuuas) [('x', 1, -1, 2, 3, 4, 5, ['a, b=\"\"', 'a, b=(GEnum)1', 'a, b=(buffer)zz', "
+    "'a, b=(int)[ 5, 1 ]', 'a, b=(fraction)2147483648/1', 'a, b=(GstSeekFlags)1048576', "
+    "'a, b=(string){ NULL }'])]>}",
+    "{'custom': <@a(sass) [('FuzzMeta', ['video'], 'FuzzMeta, a=(GstSeekFlags)flush+accurate, "
+    "b=(GstVideoFormat)nv12, c=(flagset)1:ffffffff, d=(bitmask)0x0000000000000003, e=(string)NULL, "
+    "f=(string){ \"\" }, g=(int)< < (int)1 >, < (int)2, (int)3 > >, h=(buffer)00ff, i=(boolean)true;')]>}",
 ]
 
 
