@@ -19,7 +19,7 @@ typedef struct
 extern char *folder;
 
 void begin_tests (int *argc, char ***argv);
-/* A test that is killed when it takes longer than 30 s. */
+/* A test that is killed when it takes longer than 120 s. */
 void add (const char *path, void (*test) (void));
 int run_tests (void);
 
