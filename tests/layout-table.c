@@ -83,6 +83,7 @@ print_control (void)
   FIELD (ShmFrameControl, bell, _Atomic uint32_t);
   FIELD (ShmFrameControl, reserved2, uint32_t);
   FIELD (ShmFrameControl, hazard, _Atomic uint64_t);
+  FIELD (ShmFrameControl, latency, _Atomic uint32_t);
 }
 
 /* A 1080p NV12 pool of 12 slots, as an example of where the areas come to stand. */

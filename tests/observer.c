@@ -174,6 +174,178 @@ test_copy (void)
 }
 
 static void
+test_peek (void)
+{
+  Child child;
+  g_autoptr (ShmFrameObserver) observer = NULL;
+  g_autoptr (ShmFrameFrame) copy = NULL;
+  g_autoptr (ShmFrameFrame) frame = NULL;
+  g_autoptr (GVariant) metadata = NULL;
+  g_autoptr (GError) error = NULL;
+
+  child_start (&child, "peek", 4);
+  child_do (&child, "format 64 32");
+  child_do (&child, "publish 2 3");
+  observer = observe ("peek");
+  copy = shmframe_observer_copy_frame (observer, 1, &error);
+  g_assert_no_error (error);
+  frame = shmframe_observer_peek_frame (observer, 1, &error);
+  g_assert_no_error (error);
+  g_assert_cmpuint (shmframe_frame_get_sequence (frame), ==, 1);
+  g_assert_cmpint (shmframe_frame_get_pts (frame), ==, shmframe_frame_get_pts (copy));
+  g_assert_cmpint (shmframe_frame_get_publish_time (frame), ==,
+                   shmframe_frame_get_publish_time (copy));
+  g_assert_cmpuint (shmframe_frame_get_flags (frame), ==, SHMFRAME_FLAG_KEY);
+  g_assert_cmpuint (shmframe_format_get_width (shmframe_frame_get_format (frame)), ==, 64);
+  g_assert_cmpuint (shmframe_frame_get_size (frame), ==, 0);
+  g_assert_null (shmframe_frame_get_data (frame));
+  g_assert_null (shmframe_frame_get_plane (frame, 0, NULL));
+  metadata = shmframe_frame_dup_metadata (frame, &error);
+  g_assert_no_error (error);
+  g_assert_null (metadata);
+  g_assert_null (shmframe_observer_peek_frame (observer, 3, &error));
+  g_assert_error (error, SHMFRAME_ERROR, SHMFRAME_ERROR_NOT_FOUND);
+  child_end (&child, 0);
+}
+
+/* The event that comes before the first frame: it is attached. */
+static ShmFrameEvent *
+await_event (ShmFrameConsumer *consumer)
+{
+  g_autoptr (GError) error = NULL;
+  ShmFrameEvent *event = NULL;
+
+  g_assert_null (shmframe_consumer_lease (consumer, PATIENCE_NS, &event, &error));
+  g_assert_no_error (error);
+  return event;
+}
+
+/* The most consumers that a report lists, each with the longest name and all of its leases held, the
+ * longest caps and the most slots: the report still is one message. */
+static void
+test_largest_report (void)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (ShmFrameProducer) producer
+      = g_initable_new (SHMFRAME_TYPE_PRODUCER, NULL, &error, "pool", "largest", "history", 16, "slots",
+                        8192, "max-consumers", 130, NULL);
+  g_autoptr (ShmFrameFormat) format = shmframe_format_new_opaque (16, 16, 64, NULL);
+  g_autoptr (GPtrArray) consumers = g_ptr_array_new_with_free_func (g_object_unref);
+  g_autoptr (GPtrArray) frames
+      = g_ptr_array_new_with_free_func ((GDestroyNotify) shmframe_frame_unref);
+  g_autofree char *program = g_strnfill (511, 'p');
+  g_autofree char *filler = g_strnfill (SHMFRAME_FORMAT_MAX_CAPS - 20, 'c');
+  g_autofree char *caps = g_strdup_printf ("video/x-raw,a=%s", filler);
+  g_autoptr (ShmFrameObserver) observer = NULL;
+  g_autoptr (GVariant) stats = NULL;
+  g_autoptr (GVariant) listed = NULL;
+  g_autoptr (GVariant) latency = NULL;
+
+  g_assert_no_error (error);
+  g_assert_true (shmframe_format_set_caps (format, caps, &error));
+  g_assert_true (shmframe_producer_set_format (producer, format, &error));
+  g_assert_no_error (error);
+  for (guint i = 0; i < 129; i++)
+    {
+      ShmFrameConsumer *consumer
+          = g_initable_new (SHMFRAME_TYPE_CONSUMER, NULL, &error, "pool", "largest", "leases", 16,
+                            "program", program, NULL);
+
+      g_assert_no_error (error);
+      g_ptr_array_add (consumers, consumer);
+      shmframe_event_unref (await_event (consumer));
+    }
+  for (guint i = 0; i < 16; i++)
+    {
+      g_autoptr (ShmFrameFrame) frame = shmframe_producer_acquire (producer, &error);
+
+      g_assert_no_error (error);
+      g_assert_true (shmframe_producer_publish (producer, frame, &error));
+      for (guint j = 0; j < consumers->len; j++)
+        {
+          g_autoptr (ShmFrameEvent) event = NULL;
+          ShmFrameFrame *leased = NULL;
+
+          while (!leased)
+            {
+              g_clear_pointer (&event, shmframe_event_unref);
+              leased = shmframe_consumer_lease (consumers->pdata[j], PATIENCE_NS, &event, &error);
+              g_assert_no_error (error);
+            }
+          g_ptr_array_add (frames, leased);
+        }
+    }
+  observer = observe ("largest");
+  stats = query (observer);
+  g_test_message ("%" G_GSIZE_FORMAT " bytes", g_variant_get_size (stats));
+  listed = g_variant_lookup_value (stats, "consumers", G_VARIANT_TYPE ("aa{sv}"));
+  g_assert_cmpuint (g_variant_n_children (listed), ==, 128);
+  latency = g_variant_lookup_value (stats, "latency", G_VARIANT_TYPE ("a(tt)"));
+  g_assert_cmpuint (g_variant_n_children (latency), >, 0);
+  g_clear_pointer (&frames, g_ptr_array_unref);
+}
+
+/* Consumers count how long after its publication they leased a frame; the producer sums it up. */
+static void
+test_latency (void)
+{
+  Child child;
+  g_autoptr (ShmFrameObserver) observer = NULL;
+  g_autoptr (GPtrArray) consumers = g_ptr_array_new_with_free_func (g_object_unref);
+  g_autoptr (GVariant) stats = NULL;
+  g_autoptr (GVariant) listed = NULL;
+  g_autoptr (GVariantIter) latency = NULL;
+  g_autoptr (GError) error = NULL;
+  guint64 bound, count, sum = 0, longest = 0, greatest = 0;
+
+  child_start (&child, "latency", 4);
+  child_do (&child, "format 64 32");
+  child_do (&child, "publish 3 1");
+  for (guint i = 0; i < 2; i++)
+    {
+      ShmFrameConsumer *consumer
+          = shmframe_consumer_new ("latency", SHMFRAME_DELIVERY_LATEST, &error);
+
+      g_assert_no_error (error);
+      g_ptr_array_add (consumers, consumer);
+      for (gboolean leased = FALSE; !leased;)
+        {
+          g_autoptr (ShmFrameEvent) event = NULL;
+          g_autoptr (ShmFrameFrame) frame
+              = shmframe_consumer_lease (consumer, PATIENCE_NS, &event, &error);
+
+          g_assert_no_error (error);
+          leased = frame != NULL;
+          if (leased)
+            longest = MAX (longest, (guint64) shmframe_frame_get_latency (frame));
+        }
+    }
+  observer = observe ("latency");
+  stats = query (observer);
+  g_assert_true (g_variant_lookup (stats, "latency", "a(tt)", &latency));
+  while (g_variant_iter_next (latency, "(tt)", &bound, &count))
+    {
+      sum += count;
+      greatest = bound;
+    }
+  g_assert_cmpuint (sum, ==, 2);
+  g_assert_cmpuint (greatest, >=, longest);
+  g_assert_cmpuint (greatest, <=, longest + longest / 8);
+  listed = g_variant_lookup_value (stats, "consumers", G_VARIANT_TYPE ("aa{sv}"));
+  for (guint i = 0; i < 2; i++)
+    {
+      g_autoptr (GVariant) consumer = g_variant_get_child_value (listed, i);
+      guint64 median, worst;
+
+      g_assert_true (g_variant_lookup (consumer, "latency-p50-ns", "t", &median));
+      g_assert_true (g_variant_lookup (consumer, "latency-max-ns", "t", &worst));
+      g_assert_cmpuint (median, ==, worst); /* one frame */
+      g_assert_cmpuint (worst, <=, greatest);
+    }
+  child_end (&child, 0);
+}
+
+static void
 test_format_change (void)
 {
   Child child;
@@ -348,6 +520,9 @@ main (int argc, char **argv)
   g_test_add_func ("/observer/no-format", test_no_format);
   g_test_add_func ("/observer/stats", test_stats);
   g_test_add_func ("/observer/copy", test_copy);
+  g_test_add_func ("/observer/peek", test_peek);
+  g_test_add_func ("/observer/latency", test_latency);
+  g_test_add_func ("/observer/largest-report", test_largest_report);
   g_test_add_func ("/observer/format-change", test_format_change);
   g_test_add_func ("/observer/overtaken", test_overtaken);
   g_test_add_func ("/observer/stopped", test_stopped);

@@ -40,6 +40,7 @@
 #define SHMFRAME_METADATA_MAX (64u * 1024)        /* bytes in a slot's metadata area, at most */
 #define SHMFRAME_LEASES_MAX 255u                  /* of one consumer, without the reserved one */
 #define SHMFRAME_HAZARDS_MAX (SHMFRAME_LEASES_MAX + 1)
+#define SHMFRAME_LATENCY_BUCKETS 304u             /* of base/histogram.h: up to 18 minutes */
 
 /* A frame's description: copied out as eight words (slot.h), then read in private memory. */
 typedef struct
@@ -109,6 +110,10 @@ typedef struct
   uint32_t reserved2[15];
 
   alignas (64) _Atomic uint64_t hazard[SHMFRAME_HAZARDS_MAX]; /* handles that are leased */
+
+  /* Written by the consumer at each lease, for the statistics only: how often it took so long from
+   * publication to lease. The buckets are those of base/histogram.h; the last one has all the rest. */
+  alignas (64) _Atomic uint32_t latency[SHMFRAME_LATENCY_BUCKETS];
 } ShmFrameControl;
 
 static_assert (ATOMIC_LLONG_LOCK_FREE == 2 && ATOMIC_INT_LOCK_FREE == 2,
@@ -126,6 +131,7 @@ static_assert (offsetof (ShmFrameControl, cookie) == 64, "consumer-written line"
 static_assert (offsetof (ShmFrameControl, consumed) == 72, "a 4-aligned futex word");
 static_assert (offsetof (ShmFrameControl, bell) == 128, "the bell has a line of its own");
 static_assert (offsetof (ShmFrameControl, hazard) == 192, "hazards start on a line");
+static_assert (offsetof (ShmFrameControl, latency) == 2240, "off the lines that the producer scans");
 static_assert (sizeof (ShmFrameControl) <= SHMFRAME_PAGE_SIZE, "one page for each consumer");
 
 /* The shape of a segment, in private memory: what the handshake says, what validation checks. */

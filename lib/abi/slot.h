@@ -204,6 +204,18 @@ shmframe_slot_report (ShmFrameControl *control, uint64_t drops, uint64_t longest
   atomic_store_explicit (&control->longest_hold_ns, longest_hold_ns, memory_order_relaxed);
 }
 
+/* Counts a lease by how long after its publication it came. Relaxed: only the consumer writes, and
+ * nothing depends on it. */
+static inline void
+shmframe_slot_count_latency (ShmFrameControl *control, uint32_t bucket)
+{
+  _Atomic uint32_t *count
+      = &control->latency[bucket < SHMFRAME_LATENCY_BUCKETS ? bucket : SHMFRAME_LATENCY_BUCKETS - 1];
+
+  atomic_store_explicit (count, atomic_load_explicit (count, memory_order_relaxed) + 1,
+                         memory_order_relaxed);
+}
+
 /* ---- producer: reuse ----------------------------------------------------------------------- */
 
 /* Takes a frame out of circulation: no new lease succeeds after the fence that must follow
@@ -329,6 +341,12 @@ shmframe_slot_read_report (const ShmFrameControl *control, uint64_t *drops,
 {
   *drops = atomic_load_explicit (&control->drops, memory_order_relaxed);
   *longest_hold_ns = atomic_load_explicit (&control->longest_hold_ns, memory_order_relaxed);
+}
+
+static inline uint32_t
+shmframe_slot_read_latency (const ShmFrameControl *control, uint32_t bucket)
+{
+  return atomic_load_explicit (&control->latency[bucket], memory_order_relaxed);
 }
 
 /* Sets up a fresh control page. Relaxed: the descriptor is sent through a socket afterwards, which

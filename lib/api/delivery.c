@@ -90,6 +90,7 @@ find (ShmFrameDeliverer *self, gboolean copy)
   ShmFrameAttachment *attachment = client->attachment;
   ShmFrameFind result
       = shmframe_attachment_find (attachment, client->max_lag, copy, &self->found);
+  guint bucket;
 
   if (self->found.passed > 0)
     {
@@ -103,8 +104,9 @@ find (ShmFrameDeliverer *self, gboolean copy)
   self->attachment = shmframe_attachment_ref (attachment);
   self->leased_ns = shmframe_wake_now ();
   client->counters.held_max = MAX (client->counters.held_max, attachment->held);
-  shmframe_histogram_add (&client->latency,
-                          shmframe_frame_latency (self->leased_ns, &self->found.descriptor));
+  bucket = shmframe_histogram_add (
+      &client->latency, shmframe_frame_latency (self->leased_ns, &self->found.descriptor));
+  shmframe_slot_count_latency (attachment->control, bucket);
   if (self->waiter.mode == SHMFRAME_WAKE_PREDICT)
     shmframe_wake_observe (&self->waiter, self->found.descriptor.publish_ns);
   return result;

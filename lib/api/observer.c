@@ -517,7 +517,8 @@ typedef struct
   ShmFrameDescriptor descriptor;
   gpointer payload; /* kept from one attempt to the next: its first touch is what takes long */
   gsize capacity;
-  GBytes *metadata; /* or NULL */
+  GBytes *metadata;     /* or NULL */
+  gboolean description; /* no payload, no metadata */
 } Copy;
 
 typedef enum
@@ -571,6 +572,8 @@ copy_handle (ShmFrameSegment *segment, guint64 handle, Copy *copy, GError **erro
   /* Judge the descriptor only once it is known to be one and not a mixture of two. */
   if (!shmframe_slot_intact (&segment->view, handle))
     return COPY_GONE;
+  if (copy->description)
+    return COPY_DONE;
   if (!make_room (copy, &segment->layout, error))
     return COPY_IMPOSSIBLE;
   memcpy (copy->payload, base + shmframe_segment_payload_offset (segment, slot),
@@ -611,38 +614,17 @@ finish_copy (ShmFrameObserver *self, ShmFrameSegment *segment, guint64 sequence,
 
   if (format == NULL)
     return NULL;
-  return shmframe_frame_new_copy (segment->layout.epoch, sequence, &copy->descriptor,
-                                  g_steal_pointer (&copy->payload), copy->descriptor.payload_size,
-                                  format, copy->metadata);
+  return shmframe_frame_new_copy (
+      segment->layout.epoch, sequence, &copy->descriptor, g_steal_pointer (&copy->payload),
+      copy->description ? 0 : copy->descriptor.payload_size, format, copy->metadata);
 }
 
-/**
- * shmframe_observer_copy_frame:
- * @self: an observer
- * @sequence: the frame's sequence, or 0 for the newest
- * @error: return location for an error
- *
- * Copies a frame out. The producer does not notice and may write the slot meanwhile: the copy is
- * checked by the slot's generation and, for the newest frame, tried again with the one that is newest
- * then. A producer keeps `history` frames readable; with more, an observer is overtaken less.
- *
- * Errors: %SHMFRAME_ERROR_NOT_FOUND (gone, dropped, not yet there, or overtaken each time),
- * %SHMFRAME_ERROR_FORMAT (a frame from before the format that the observer knows),
- * %SHMFRAME_ERROR_PROTOCOL, %SHMFRAME_ERROR_NO_MEMORY.
- *
- * Returns: (transfer full): a frame that holds no slot, or %NULL with an error
- *
- * Since: 1.0
- */
-ShmFrameFrame *
-shmframe_observer_copy_frame (ShmFrameObserver *self, guint64 sequence, GError **error)
+static ShmFrameFrame *
+look_at_frame (ShmFrameObserver *self, guint64 sequence, gboolean description, GError **error)
 {
-  Copy copy = { 0 };
+  Copy copy = { .description = description };
   ShmFrameFrame *frame = NULL;
   CopyResult result = COPY_GONE;
-
-  g_return_val_if_fail (SHMFRAME_IS_OBSERVER (self), NULL);
-  g_return_val_if_fail (error == NULL || *error == NULL, NULL);
 
   for (guint i = 0; i < (sequence == 0 ? COPY_ATTEMPTS : 1) && result == COPY_GONE; i++)
     {
@@ -673,4 +655,56 @@ shmframe_observer_copy_frame (ShmFrameObserver *self, guint64 sequence, GError *
   g_free (copy.payload);
   g_clear_pointer (&copy.metadata, g_bytes_unref);
   return frame;
+}
+
+/**
+ * shmframe_observer_copy_frame:
+ * @self: an observer
+ * @sequence: the frame's sequence, or 0 for the newest
+ * @error: return location for an error
+ *
+ * Copies a frame out. The producer does not notice and may write the slot meanwhile: the copy is
+ * checked by the slot's generation and, for the newest frame, tried again with the one that is newest
+ * then. A producer keeps `history` frames readable; with more, an observer is overtaken less.
+ *
+ * Errors: %SHMFRAME_ERROR_NOT_FOUND (gone, dropped, not yet there, or overtaken each time),
+ * %SHMFRAME_ERROR_FORMAT (a frame from before the format that the observer knows),
+ * %SHMFRAME_ERROR_PROTOCOL, %SHMFRAME_ERROR_NO_MEMORY.
+ *
+ * Returns: (transfer full): a frame that holds no slot, or %NULL with an error
+ *
+ * Since: 1.0
+ */
+ShmFrameFrame *
+shmframe_observer_copy_frame (ShmFrameObserver *self, guint64 sequence, GError **error)
+{
+  g_return_val_if_fail (SHMFRAME_IS_OBSERVER (self), NULL);
+  g_return_val_if_fail (error == NULL || *error == NULL, NULL);
+
+  return look_at_frame (self, sequence, FALSE, error);
+}
+
+/**
+ * shmframe_observer_peek_frame:
+ * @self: an observer
+ * @sequence: the frame's sequence, or 0 for the newest
+ * @error: return location for an error
+ *
+ * Describes a frame without copying it: its times, flags and format. It has no data and no metadata,
+ * and its size is 0.
+ *
+ * Errors: %SHMFRAME_ERROR_NOT_FOUND (gone, dropped, or not yet there), %SHMFRAME_ERROR_FORMAT (a frame
+ * from before the format that the observer knows).
+ *
+ * Returns: (transfer full): a frame that holds no slot, or %NULL with an error
+ *
+ * Since: 1.0
+ */
+ShmFrameFrame *
+shmframe_observer_peek_frame (ShmFrameObserver *self, guint64 sequence, GError **error)
+{
+  g_return_val_if_fail (SHMFRAME_IS_OBSERVER (self), NULL);
+  g_return_val_if_fail (error == NULL || *error == NULL, NULL);
+
+  return look_at_frame (self, sequence, TRUE, error);
 }

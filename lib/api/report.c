@@ -4,11 +4,13 @@
 #include <unistd.h>
 
 #include "api/report.h"
+#include "base/histogram.h"
 
 /* A report is one message to an observer (SHMFRAME_MESSAGE_MAX): with these limits, 16 KiB of caps and
- * the most slots it is below 120 KiB. */
+ * the most slots it is below 125 KiB. */
 #define CONSUMERS_MAX 128
-#define HANDLES_MAX 4096
+#define HANDLES_MAX 2048
+#define PROGRAM_MAX 64 /* bytes: a consumer gives its name itself */
 
 const char *
 shmframe_report_delivery (ShmFrameDelivery delivery)
@@ -57,9 +59,27 @@ held_handles (ShmFramePool *pool, ShmFrameReader *reader, guint *n, guint *room)
   return g_variant_builder_end (&builder);
 }
 
-/* With the lock held. *room: held handles that may still be listed. */
+/* With the lock held. What the consumer says of itself; added to *sum. */
+static void
+report_latency (const ShmFrameReader *reader, GVariantDict *dict, ShmFrameHistogram *sum)
+{
+  ShmFrameHistogram latency = { 0 };
+
+  for (guint i = 0; i < SHMFRAME_LATENCY_BUCKETS; i++)
+    {
+      guint32 count = shmframe_slot_read_latency (reader->control, i);
+
+      shmframe_histogram_add_bucket (&latency, i, count);
+      shmframe_histogram_add_bucket (sum, i, count);
+    }
+  g_variant_dict_insert (dict, "latency-p50-ns", "t", shmframe_histogram_quantile (&latency, 0.5));
+  g_variant_dict_insert (dict, "latency-p99-ns", "t", shmframe_histogram_quantile (&latency, 0.99));
+  g_variant_dict_insert (dict, "latency-max-ns", "t", latency.max);
+}
+
+/* With the lock held. *room: held handles that may still be listed; *sum: of all readers' latency. */
 static GVariant *
-report_reader (ShmFramePool *pool, ShmFrameReader *reader, guint *room)
+report_reader (ShmFramePool *pool, ShmFrameReader *reader, guint *room, ShmFrameHistogram *sum)
 {
   guint64 latest = shmframe_handle_sequence (pool->latest);
   guint64 consumed = CLAMP (shmframe_slot_consumed (reader->control), reader->consumed,
@@ -67,6 +87,8 @@ report_reader (ShmFramePool *pool, ShmFrameReader *reader, guint *room)
   guint64 drops, longest_hold_ns;
   guint held;
   GVariant *handles = held_handles (pool, reader, &held, room);
+  g_autofree char *cut = g_strndup (reader->program ? reader->program : "?", PROGRAM_MAX);
+  g_autofree char *program = g_utf8_make_valid (cut, -1);
   GVariantDict dict;
 
   shmframe_slot_read_report (reader->control, &drops, &longest_hold_ns);
@@ -74,7 +96,7 @@ report_reader (ShmFramePool *pool, ShmFrameReader *reader, guint *room)
   g_variant_dict_insert (&dict, "id", "u", reader->id);
   g_variant_dict_insert (&dict, "pid", "u", reader->pid);
   g_variant_dict_insert (&dict, "uid", "u", reader->uid);
-  g_variant_dict_insert (&dict, "program", "s", reader->program ? reader->program : "?");
+  g_variant_dict_insert (&dict, "program", "s", program);
   g_variant_dict_insert (&dict, "role", "s", "consumer");
   g_variant_dict_insert (&dict, "delivery", "s", shmframe_report_delivery (reader->admitted_as));
   g_variant_dict_insert (&dict, "wait", "s", shmframe_report_wait (reader->wait));
@@ -85,17 +107,19 @@ report_reader (ShmFramePool *pool, ShmFrameReader *reader, guint *room)
   g_variant_dict_insert (&dict, "lag", "t", latest - MIN (latest, consumed));
   g_variant_dict_insert (&dict, "drops", "t", drops);
   g_variant_dict_insert (&dict, "longest-hold-ns", "t", longest_hold_ns);
+  report_latency (reader, &dict, sum);
   return g_variant_dict_end (&dict);
 }
 
 GVariant *
 shmframe_report_reader (ShmFramePool *pool, ShmFrameReader *reader)
 {
+  ShmFrameHistogram sum = { 0 };
   guint room = HANDLES_MAX;
   GVariant *report;
 
   g_mutex_lock (&pool->lock);
-  report = report_reader (pool, reader, &room);
+  report = report_reader (pool, reader, &room, &sum);
   g_mutex_unlock (&pool->lock);
   return report;
 }
@@ -125,17 +149,23 @@ report_slots (ShmFramePool *pool, GVariantDict *dict)
   g_variant_dict_insert (dict, "format-number", "u", pool->format_number);
 }
 
-static GVariant *
-report_consumers (ShmFramePool *pool)
+static void
+report_consumers (ShmFramePool *pool, GVariantDict *dict)
 {
   g_auto (GVariantBuilder) builder = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE ("aa{sv}"));
-
+  g_auto (GVariantBuilder) latency = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE ("a(tt)"));
+  ShmFrameHistogram sum = { 0 };
   guint room = HANDLES_MAX;
 
   for (guint i = 0; i < MIN (pool->consumers->len, CONSUMERS_MAX); i++)
     g_variant_builder_add_value (
-        &builder, report_reader (pool, g_ptr_array_index (pool->consumers, i), &room));
-  return g_variant_builder_end (&builder);
+        &builder, report_reader (pool, g_ptr_array_index (pool->consumers, i), &room, &sum));
+  for (guint i = 0; i < SHMFRAME_LATENCY_BUCKETS; i++)
+    if (sum.bucket[i] > 0)
+      g_variant_builder_add (&latency, "(tt)", shmframe_histogram_bound (i), sum.bucket[i]);
+  g_variant_dict_insert (dict, "n-consumers", "u", pool->consumers->len);
+  g_variant_dict_insert_value (dict, "consumers", g_variant_builder_end (&builder));
+  g_variant_dict_insert_value (dict, "latency", g_variant_builder_end (&latency));
 }
 
 GVariant *
@@ -167,8 +197,7 @@ shmframe_report_pool (ShmFramePool *pool, const char *path)
   g_variant_dict_insert (&dict, "rings", "t", pool->n_rung);
   g_variant_dict_insert (&dict, "promised", "u", pool->promised);
   g_variant_dict_insert (&dict, "live", "b", pool->live);
-  g_variant_dict_insert (&dict, "n-consumers", "u", pool->consumers->len);
-  g_variant_dict_insert_value (&dict, "consumers", report_consumers (pool));
+  report_consumers (pool, &dict);
   g_mutex_unlock (&pool->lock);
   return g_variant_dict_end (&dict);
 }

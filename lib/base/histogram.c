@@ -19,8 +19,8 @@ bucket_of (guint64 value)
          + (guint) (value >> (exponent - SUB_BITS) & (SUB_BUCKETS - 1));
 }
 
-static guint64
-upper_bound (guint bucket)
+guint64
+shmframe_histogram_bound (guint bucket)
 {
   guint shift;
 
@@ -30,14 +30,26 @@ upper_bound (guint bucket)
   return ((guint64) (SUB_BUCKETS + bucket % SUB_BUCKETS + 1) << shift) - 1;
 }
 
-void
+guint
 shmframe_histogram_add (ShmFrameHistogram *self, gint64 ns)
 {
   guint64 value = (guint64) MAX (ns, 0);
+  guint bucket = bucket_of (value);
 
   self->count++;
   self->max = MAX (self->max, value);
-  self->bucket[bucket_of (value)]++;
+  self->bucket[bucket]++;
+  return bucket;
+}
+
+void
+shmframe_histogram_add_bucket (ShmFrameHistogram *self, guint bucket, guint64 count)
+{
+  if (count == 0)
+    return;
+  self->count += count;
+  self->max = MAX (self->max, shmframe_histogram_bound (bucket));
+  self->bucket[bucket] += count;
 }
 
 guint64
@@ -55,7 +67,7 @@ shmframe_histogram_quantile (const ShmFrameHistogram *self, double quantile)
     {
       seen += self->bucket[i];
       if (seen >= rank)
-        return MIN (upper_bound (i), self->max);
+        return MIN (shmframe_histogram_bound (i), self->max);
     }
   return self->max;
 }

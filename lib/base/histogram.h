@@ -16,7 +16,11 @@ typedef struct
   guint64 bucket[SHMFRAME_HISTOGRAM_BUCKETS];
 } ShmFrameHistogram;
 
-/* Negative durations (clocks of a lying peer) count as 0. */
-void shmframe_histogram_add (ShmFrameHistogram *self, gint64 ns);
+/* Negative durations (clocks of a lying peer) count as 0. Returns the bucket. */
+guint shmframe_histogram_add (ShmFrameHistogram *self, gint64 ns);
+/* The same with what has been counted elsewhere. */
+void shmframe_histogram_add_bucket (ShmFrameHistogram *self, guint bucket, guint64 count);
+/* The longest duration that falls into the bucket. */
+guint64 shmframe_histogram_bound (guint bucket);
 /* The upper bound of the bucket in which the quantile falls, at most max; 0 when empty. */
 guint64 shmframe_histogram_quantile (const ShmFrameHistogram *self, double quantile);

@@ -36,6 +36,9 @@ SHMFRAME_API GVariant *shmframe_observer_dup_slots (ShmFrameObserver *self);
  * overtaken. Errors: NOT_FOUND (gone, dropped or not yet there), FORMAT (an older format). */
 SHMFRAME_API ShmFrameFrame *shmframe_observer_copy_frame (ShmFrameObserver *self, guint64 sequence,
                                                           GError **error);
+/* The same without its bytes and metadata: size 0, no data; times, flags and format only. */
+SHMFRAME_API ShmFrameFrame *shmframe_observer_peek_frame (ShmFrameObserver *self, guint64 sequence,
+                                                          GError **error);
 /* Sequence of the newest frame; 0: none yet. */
 SHMFRAME_API guint64 shmframe_observer_get_latest (ShmFrameObserver *self);
 
