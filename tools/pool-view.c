@@ -116,16 +116,12 @@ read_consumers (PoolView *self)
 }
 
 PoolView *
-pool_view_new (const char *pool, gint64 timeout_ns, GError **error)
+pool_view_look (ShmFrameObserver *observer, gint64 timeout_ns, GError **error)
 {
-  g_autoptr (PoolView) self = NULL;
-  g_autoptr (ShmFrameObserver) observer = shmframe_observer_new (pool, timeout_ns, error);
+  g_autoptr (PoolView) self = g_new0 (PoolView, 1);
   g_autoptr (GVariant) slots = NULL;
   g_autoptr (GVariant) format = NULL;
 
-  if (observer == NULL)
-    return NULL;
-  self = g_new0 (PoolView, 1);
   self->slots = g_array_new (FALSE, FALSE, sizeof (SlotView));
   g_array_set_clear_func (self->slots, clear_slot);
   self->consumers = g_ptr_array_new_with_free_func ((GDestroyNotify) g_variant_unref);
@@ -140,6 +136,14 @@ pool_view_new (const char *pool, gint64 timeout_ns, GError **error)
   read_slots (self, slots);
   read_consumers (self);
   return g_steal_pointer (&self);
+}
+
+PoolView *
+pool_view_new (const char *pool, gint64 timeout_ns, GError **error)
+{
+  g_autoptr (ShmFrameObserver) observer = shmframe_observer_new (pool, timeout_ns, error);
+
+  return observer != NULL ? pool_view_look (observer, timeout_ns, error) : NULL;
 }
 
 void

@@ -30,6 +30,8 @@ typedef struct
 
 /* Observes a pool. NULL with an error: as shmframe_observer_new() and _query_stats(). */
 PoolView *pool_view_new (const char *pool, gint64 timeout_ns, GError **error);
+/* The same by an observer that stays. */
+PoolView *pool_view_look (ShmFrameObserver *observer, gint64 timeout_ns, GError **error);
 void pool_view_free (PoolView *self);
 
 /* Prints it as one JSON object. */
