@@ -8,6 +8,8 @@
  *   format WIDTH HEIGHT       sets a grey8 format of that size
  *   publish COUNT VALUE       publishes frames, every byte VALUE; the first has metadata
  *   flood                     publishes frames, bytes 1, 2, 3 ... 255, 1 ..., until the next line
+ *   drop COUNT                counts frames as dropped
+ *   scribble VALUE            writes that over the frame that was published last
  *   fork                      leaves a child with all descriptors, until the end of the input
  *   close
  */
@@ -31,6 +33,9 @@ typedef struct
 
 /* ---- the child's side ---------------------------------------------------------------------- */
 
+static gpointer child_last_data;
+static gsize child_last_size;
+
 static inline void
 child_publish (ShmFrameProducer *producer, guint8 value, gboolean metadata)
 {
@@ -38,7 +43,9 @@ child_publish (ShmFrameProducer *producer, guint8 value, gboolean metadata)
   g_autoptr (ShmFrameFrame) frame = shmframe_producer_acquire (producer, &error);
 
   g_assert_no_error (error);
-  memset (shmframe_frame_get_data (frame), value, shmframe_frame_get_size (frame));
+  child_last_data = shmframe_frame_get_data (frame);
+  child_last_size = shmframe_frame_get_size (frame);
+  memset (child_last_data, value, child_last_size);
   shmframe_frame_set_pts (frame, g_get_monotonic_time () * 1000);
   shmframe_frame_set_flags (frame, SHMFRAME_FLAG_KEY);
   if (metadata)
@@ -60,7 +67,11 @@ child_obey (ShmFrameProducer *producer, const char *line)
   g_autoptr (GError) error = NULL;
   guint a, b;
 
-  if (sscanf (line, "format %u %u", &a, &b) == 2)
+  if (sscanf (line, "drop %u", &a) == 1)
+    shmframe_producer_drop (producer, a);
+  else if (sscanf (line, "scribble %u", &a) == 1)
+    memset (child_last_data, (int) a, child_last_size);
+  else if (sscanf (line, "format %u %u", &a, &b) == 2)
     {
       g_autoptr (ShmFrameFormat) format = shmframe_format_new ("gray", a, b, &error);
 

@@ -10,6 +10,8 @@ parse_options (int *argc, char ***argv, const GOptionEntry *entries, const char 
   g_autofree char *command = g_strdup_printf ("frame-inspect %s", (*argv)[0]);
   g_autoptr (GOptionContext) context = g_option_context_new (arguments);
   g_autoptr (GError) error = NULL;
+  gboolean optional = arguments != NULL && arguments[0] == '[';
+  int most = arguments != NULL ? 2 : 1;
   gboolean parsed;
 
   g_option_context_add_main_entries (context, entries, NULL);
@@ -22,10 +24,13 @@ parse_options (int *argc, char ***argv, const GOptionEntry *entries, const char 
       complain ("%s; see %s --help", error->message, command);
       return FALSE;
     }
-  if (*argc != (arguments != NULL ? 2 : 1))
+  if (*argc > most || (*argc < most && !optional))
     {
       complain ("%s takes %s; see %s --help", (*argv)[0],
-                arguments != NULL ? "one argument" : "no arguments", command);
+                arguments == NULL ? "no arguments"
+                : optional        ? "one argument at most"
+                                  : "one argument",
+                command);
       return FALSE;
     }
   return TRUE;
@@ -163,6 +168,17 @@ lookup_number (GVariant *dict, const char *key)
   if (value != NULL && g_variant_is_of_type (value, G_VARIANT_TYPE_UINT64))
     return g_variant_get_uint64 (value);
   return 0;
+}
+
+char *
+json_line (JsonBuilder *builder)
+{
+  g_autoptr (JsonGenerator) generator = json_generator_new ();
+  g_autoptr (JsonNode) root = json_builder_get_root (builder);
+
+  json_generator_set_root (generator, root);
+  g_object_unref (builder);
+  return json_generator_to_data (generator, NULL);
 }
 
 const char *

@@ -12,6 +12,7 @@ enum
   EXIT_OK = 0,
   EXIT_FAILED = 1, /* it was asked for something that is not there, or cannot be had */
   EXIT_USAGE = 2,
+  EXIT_FAULTS = 3, /* check: it looked, and found faults */
 };
 
 /* How long a producer may take to answer. */
@@ -20,11 +21,17 @@ enum
 /* One command: argv[0] is its name. Returns an exit code. */
 typedef int (*Command) (int argc, char **argv);
 
+int command_check (int argc, char **argv);
 int command_list (int argc, char **argv);
+int command_metrics (int argc, char **argv);
 int command_show (int argc, char **argv);
+int command_snapshot (int argc, char **argv);
+int command_top (int argc, char **argv);
+int command_watch (int argc, char **argv);
 
 /* Parses a command's options. On failure it has printed why. `arguments` describes what stands after
- * them; NULL: nothing may. With it, exactly one argument must be there, and is argv[1] afterwards. */
+ * them; NULL: nothing may. With it, exactly one argument must be there (where it begins with '[', one may
+ * be), and is argv[1] afterwards. */
 gboolean parse_options (int *argc, char ***argv, const GOptionEntry *entries, const char *arguments,
                         const char *summary);
 
@@ -53,6 +60,8 @@ void table_print (Table *table); /* and frees */
 
 /* Prints and frees what the builder has. */
 void print_json (JsonBuilder *builder);
+/* What the builder has, on one line; frees it. (transfer full) */
+char *json_line (JsonBuilder *builder);
 /* Looks a number (u or t), a string or a value up in a peer's a{sv}. */
 guint64 lookup_number (GVariant *dict, const char *key);
 const char *lookup_string (GVariant *dict, const char *key); /* "" where there is none */

@@ -49,7 +49,8 @@ typedef struct
   gint64 pts_ns, duration_ns, capture_ns, publish_ns; /* or SHMFRAME_TIME_UNKNOWN */
   ShmFrameFlags flags;
   guint64 missed; /* sequences right before it that were not seen: nothing is concluded from them */
-  gint same;      /* its pixels are those of the frame before: 1 yes, 0 no, -1 not known */
+  gint same;      /* its pixels are those of the frame before (of the last whose pixels were seen):
+                     1 yes, 0 no, -1 not known */
 } FrameSample;
 
 typedef void (*DetectFault) (const Fault *fault, gpointer data);

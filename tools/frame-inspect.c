@@ -13,8 +13,13 @@ static const struct
   const char *summary;
   Command run;
 } commands[] = {
+  { "check", "POOL [OPTION...]", "what is wrong with its frames: prints a verdict", command_check },
   { "list", "[--json]", "the pools that there are", command_list },
+  { "metrics", "[OPTION...]", "numbers of all pools for Prometheus", command_metrics },
   { "show", "POOL [--json]", "a pool: format, slots, consumers", command_show },
+  { "snapshot", "POOL FILE.png [OPTION...]", "frames as PNG files", command_snapshot },
+  { "top", "[OPTION...]", "all pools and consumers, again and again", command_top },
+  { "watch", "[POOL]", "what happens, as JSON lines", command_watch },
 };
 
 static void
@@ -22,10 +27,10 @@ print_usage (void (*print) (const char *format, ...))
 {
   print ("Usage: frame-inspect COMMAND [OPTION...]\n\n");
   for (gsize i = 0; i < G_N_ELEMENTS (commands); i++)
-    print ("  %-6s %-16s %s\n", commands[i].name, commands[i].arguments, commands[i].summary);
-  print ("  %-23s %s\n", "--version", "the version of this program");
+    print ("  %-8s %-25s %s\n", commands[i].name, commands[i].arguments, commands[i].summary);
+  print ("  %-34s %s\n", "--version", "the version of this program");
   print ("\nPOOL is a name or the absolute path of a socket. Exit code: 0 done, 1 failed, 2 wrong "
-         "usage.\n");
+         "usage, 3 check found faults.\n");
 }
 
 static int

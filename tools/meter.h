@@ -17,8 +17,8 @@ typedef struct
 
 typedef struct
 {
-  double fps;                        /* of the frames of the last 2 s; 0: fewer than two */
-  gint64 interval_p50_ns;            /* between publications */
+  double fps;                          /* of the frames of the last 2 s; 0: fewer than two */
+  gint64 interval_p50_ns;              /* between publications */
   gint64 jitter_p50_ns, jitter_p99_ns; /* |interval - median interval| */
 } MeterRates;
 

@@ -18,7 +18,8 @@ typedef enum
 typedef struct
 {
   guint width, height; /* pixels */
-  gboolean opaque;     /* the format has no alpha */
+  PictureOrder order;
+  gboolean opaque; /* the format has no alpha */
   GBytes *bytes;
 } Picture;
 

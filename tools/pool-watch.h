@@ -16,8 +16,8 @@ typedef struct _PoolWatch PoolWatch;
 
 typedef struct
 {
-  gboolean pixels;          /* copy each frame: for the picture, and for freeze, duplicate and tear */
-  gboolean lease;           /* be a normal consumer (latest) instead of an observer, for the frames */
+  gboolean pixels; /* copy each frame: for the picture, and for freeze, duplicate and tear */
+  gboolean lease;  /* be a normal consumer (latest) instead of an observer, for the frames */
   gint64 frame_interval_ns; /* look at frames no more often than this; 0: at each */
   gint64 stats_interval_ns; /* ask the producer this often; 0: 250 ms */
   DetectLimits limits;      /* {0}: no freeze; late by frame duration */

@@ -20,3 +20,6 @@ void viewer_chart_clear (ViewerChart *self);
 GtkWidget *viewer_chart_new_histogram (const char *title);
 void viewer_chart_set_bars (ViewerChart *self, const guint64 *bounds_ns, const guint64 *counts,
                             guint n);
+
+/* The words in its title line: "59.9 fps". (transfer full) */
+char *viewer_chart_dup_text (ViewerChart *self);

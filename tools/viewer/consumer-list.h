@@ -11,5 +11,30 @@
 G_DECLARE_FINAL_TYPE (ViewerConsumerList, viewer_consumer_list, VIEWER, CONSUMER_LIST, GtkWidget)
 
 GtkWidget *viewer_consumer_list_new (void);
-/* NULL: no pool. The view is only read during the call. */
+/* NULL: no pool. Keeps references to the view's arrays, which do not change: it may be freed. */
 void viewer_consumer_list_set_view (ViewerConsumerList *self, const PoolView *view);
+/* The same at another moment than now (CLOCK_MONOTONIC): for tests. */
+void viewer_consumer_list_set_view_at (ViewerConsumerList *self, const PoolView *view,
+                                       gint64 now_ns);
+
+typedef enum
+{
+  CONSUMER_PROGRAM,
+  CONSUMER_PID,
+  CONSUMER_DELIVERY,
+  CONSUMER_WAIT,
+  CONSUMER_LEASES,
+  CONSUMER_HELD,
+  CONSUMER_LAG,
+  CONSUMER_DROPS,
+  CONSUMER_DROP_RATE,
+  CONSUMER_LONGEST_HOLD,
+  CONSUMER_LATENCY_P50,
+  CONSUMER_LATENCY_P99,
+  CONSUMER_HINT,
+  N_CONSUMER_COLUMNS,
+} ConsumerColumn;
+
+/* What stands in a cell; NULL: there is no such row. */
+const char *viewer_consumer_list_get_cell (ViewerConsumerList *self, guint row,
+                                           ConsumerColumn column);

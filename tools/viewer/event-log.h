@@ -13,3 +13,5 @@ GtkWidget *viewer_event_log_new (void);
 void viewer_event_log_add (ViewerEventLog *self, const char *kind, guint64 sequence,
                            const char *text);
 void viewer_event_log_clear (ViewerEventLog *self);
+/* The lines, or those that are selected: time, kind, sequence and text between tabs. (transfer full) */
+char *viewer_event_log_dup_text (ViewerEventLog *self, gboolean selected);

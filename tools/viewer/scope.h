@@ -16,5 +16,6 @@ typedef enum
 } ViewerScopeKind;
 
 GtkWidget *viewer_scope_new (ViewerScopeKind kind);
-/* Only read during the call; nothing is computed while the widget is not mapped. NULL: none. */
+/* Keeps a reference to the bytes; computes later, in a tenth of the time at most, and nothing while the
+ * widget is not mapped. NULL: none. */
 void viewer_scope_set_picture (ViewerScope *self, const Picture *picture);

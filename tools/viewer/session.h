@@ -23,9 +23,12 @@ ViewerSession *viewer_session_new (const char *pool, gboolean lease, guint thumb
 const char *viewer_session_get_pool (ViewerSession *self);
 /* Why there is nothing to see (dead, foreign, lying...); NULL: attached. */
 const char *viewer_session_get_problem (ViewerSession *self);
+/* Attached, though what it publishes may not be shown. */
+gboolean viewer_session_is_attached (ViewerSession *self);
 const PoolView *viewer_session_get_view (ViewerSession *self); /* NULL: none yet */
 void viewer_session_get_rates (ViewerSession *self, MeterRates *rates);
-void viewer_session_get_latency (ViewerSession *self, LatencyRates *rates); /* since the last answer */
+void viewer_session_get_latency (ViewerSession *self,
+                                 LatencyRates *rates); /* since the last answer */
 /* What is shown: the newest frame, or while paused the one that was stepped to. NULL: none. */
 const Picture *viewer_session_get_picture (ViewerSession *self);
 GdkTexture *viewer_session_get_texture (ViewerSession *self);
@@ -39,3 +42,5 @@ void viewer_session_set_paused (ViewerSession *self, gboolean paused);
 gboolean viewer_session_get_paused (ViewerSession *self);
 /* -1: the frame before, 1: the one after. FALSE: there is none. */
 gboolean viewer_session_step (ViewerSession *self, int by);
+/* Which of the `n` frames is shown, from 0, while paused; n is 0 until they are collected. */
+guint viewer_session_get_position (ViewerSession *self, guint *n);

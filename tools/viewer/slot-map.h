@@ -11,5 +11,5 @@
 G_DECLARE_FINAL_TYPE (ViewerSlotMap, viewer_slot_map, VIEWER, SLOT_MAP, GtkWidget)
 
 GtkWidget *viewer_slot_map_new (void);
-/* NULL: no pool. The view is only read during the call. */
+/* NULL: no pool. Keeps references to the view's arrays, which do not change: it may be freed. */
 void viewer_slot_map_set_view (ViewerSlotMap *self, const PoolView *view);

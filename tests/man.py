@@ -1,0 +1,120 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Manual pages and bash completions say what the tools' --help says:
+man.py SOURCE CHILD-PRODUCER FRAME-INSPECT [FRAME-VIEWER]"""
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+
+import toolbox
+
+source, child, inspect, *viewer = map(os.path.abspath, sys.argv[1:])
+os.environ['PATH'] = f'{os.path.dirname(inspect)}:{os.environ["PATH"]}'
+# Who completes wants names, and no expansion of them.
+COMPLETE = '''
+. "$1"; shift
+eval "$(complete -p "$(basename "$1")" | sed 's/.*-F \\([^ ]*\\) .*/run=\\1/')"
+COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1))
+"$run"
+printf '%s\\n' "${COMPREPLY[@]}"
+'''
+
+
+def text_of(page):
+    """The page as people read it; any warning is a failure."""
+    if not shutil.which('scdoc') or not shutil.which('man'):
+        raise toolbox.Skip('needs scdoc and man-db')
+    with open(f'{source}/docs/man/{page}.scd') as text:
+        code, roff, err = toolbox.run('scdoc', stdin=text)
+    assert code == 0 and err == '', err
+    path = f'{toolbox.folder}/{page}'
+    with open(path, 'w') as file:
+        file.write(roff)
+    code, out, err = toolbox.run('man', '--warnings=all', '--nh', '--nj', '-Tutf8', '-l', path,
+                                 env={**os.environ, 'LC_ALL': 'C.UTF-8'})
+    assert code == 0 and err == '', err
+    return re.sub(r'\x1b\[[0-9;]*m|.\x08', '', out)
+
+
+def options_of(*command):
+    code, out, err = toolbox.run(*command, '--help')
+    assert code == 0, (command, err)
+    return set(re.findall(r'^  (?:-\w, )?(--[a-z][a-z-]*)', out, re.M))
+
+
+def commands():
+    return re.findall(r'^  ([a-z]+) ', toolbox.run(inspect, '--help')[1], re.M)
+
+
+def complete(*words):
+    done = subprocess.run(['bash', '--norc', '-u', '-c', COMPLETE, 'bash',
+                           f'{source}/tools/completions/{words[0]}', *words], text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=toolbox.PATIENCE,
+                          cwd=toolbox.folder)
+    assert done.returncode == 0 and done.stderr == '', done.stderr
+    return done.stdout.split('\n')[:-1] if done.stdout != '\n' else []
+
+
+def test_inspect_page():
+    text = text_of('frame-inspect.1')
+    assert len(commands()) >= 7, commands()
+    for command in commands():
+        # From its own heading to the next one.
+        found = re.search(rf'^( {{7}}{command} .*\n(?: {{7}}\S.*\n)*)((?: {{8,}}.*\n|\n)*)', text,
+                          re.M)
+        assert found, f'{command} is not in the page'
+        for option in options_of(inspect, command) - {'--help', '--json'}:
+            assert option in found[2], f'{command} {option} is not explained in the page'
+            assert option in found[1], f'{command} {option} is not in its synopsis'
+        assert '--json' in found[1], command
+    assert '--version' in text and '--help' in text
+
+
+def test_inspect_completion():
+    offered = set(complete('frame-inspect', ''))
+    assert offered == {*commands(), '--help', '--version'}, offered
+    assert complete('frame-inspect', 'sn') == ['snapshot']
+    for command in commands():
+        offered = {word.rstrip('=') for word in complete('frame-inspect', command, '--')}
+        assert offered == options_of(inspect, command), (command, offered)
+    assert complete('frame-inspect', 'wrong', '') == []
+
+
+def test_pools():
+    """Names come from others: they are quoted, and run nothing."""
+    names = ('camera', 'car "A" \\ $(touch pwned)', 'x;y `id`')
+    writers = [toolbox.Producer(child, name) for name in names]
+    for words in (['show', ''], ['check', '--seconds', '3', ''], ['watch', ''],
+                  ['snapshot', '--every', '=', '5', '--json', '']):
+        offered = complete('frame-inspect', *words)
+        assert shlex.split(' '.join(offered)) == sorted(names), (words, offered)
+    assert complete('frame-inspect', 'show', 'cam') == ['camera']
+    for words in (['show', 'camera', ''], ['list', ''], ['check', '--seconds', ''],
+                  ['check', '--seconds', '=', '']):
+        assert complete('frame-inspect', *words) == [], words
+    os.mkdir(f'{toolbox.folder}/files')
+    open(f'{toolbox.folder}/files/a.png', 'w').close()
+    here = f'{toolbox.folder}/files/'
+    assert complete('frame-inspect', 'snapshot', 'camera', here) == [f'{here}a.png']
+    assert complete('frame-viewer', 'cam') == ['camera']
+    assert not os.path.exists(f'{toolbox.folder}/pwned')
+    for writer in writers:
+        writer.end()
+
+
+def test_viewer():
+    if not viewer:
+        raise toolbox.Skip('frame-viewer is not built')
+    options = options_of(*viewer)
+    text = text_of('frame-viewer.1')
+    for option in options - {'--help-all', '--help-gapplication', '--help-gtk'}:
+        assert option in text, f'{option} is not in the page'
+    offered = set(complete('frame-viewer', '--'))
+    assert offered <= options and {'--lease', '--version', '--help'} == offered, (offered, options)
+    assert {'--lease', '--version'} <= options
+
+
+toolbox.main('man', (test_inspect_page, test_inspect_completion, test_pools, test_viewer))

@@ -1,0 +1,228 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""frame-inspect metrics, as a real process: metrics.py FRAME-INSPECT CHILD-PRODUCER CONSUMER"""
+import json
+import os
+import re
+import signal
+import socket
+import sys
+import urllib.error
+import urllib.request
+
+import toolbox
+
+inspect, child, consumer = map(os.path.abspath, sys.argv[1:4])
+LINE = re.compile(r'(\w+)\{((?:\w+="(?:[^"\\\n]|\\["\\n])*",?)*)\} (\S+)')
+LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
+
+
+def unescape(text):
+    return re.sub(r'\\(.)', lambda m: {'n': '\n'}.get(m[1], m[1]), text)
+
+
+def parse(text):
+    """The samples as {(name, label set): value}; fails where the text breaks a rule of the format."""
+    samples, types, family = {}, {}, None
+    assert text.endswith('\n') or not text
+    for line in text.splitlines():
+        if line.startswith('# HELP '):
+            family = line.split()[2]
+            assert family not in types, f'{family} comes twice'
+            assert len(line.split(maxsplit=3)[3]) > 5
+            continue
+        if line.startswith('# TYPE '):
+            assert line.split()[2] == family
+            types[family] = line.split()[3]
+            assert types[family] in ('counter', 'gauge', 'histogram')
+            assert (types[family] == 'counter') == family.endswith('_total'), family
+            continue
+        match = LINE.fullmatch(line)
+        assert match, line
+        name, labels, value = match.groups()
+        suffixes = ('_bucket', '_sum', '_count') if types[family] == 'histogram' else ('',)
+        assert name in [family + suffix for suffix in suffixes], line
+        key = (name, frozenset((k, unescape(v)) for k, v in LABEL.findall(labels)))
+        assert key not in samples, f'twice: {line}'
+        samples[key] = float(value)
+    return samples
+
+
+def find(samples, name, **labels):
+    found = [v for (n, l), v in samples.items() if n == name and set(labels.items()) <= l]
+    assert len(found) == 1, (name, labels, found)
+    return found[0]
+
+
+def metrics():
+    code, out, err = toolbox.run(inspect, 'metrics')
+    assert code == 0 and err == '', err
+    return parse(out)
+
+
+def producer(pool):
+    made = toolbox.Producer(child, pool)
+    made.tell('format 64 32')
+    return made
+
+
+def test_none():
+    assert toolbox.run(inspect, 'metrics') == (0, '', '')
+    assert toolbox.run(inspect, 'metrics', '--json')[1] == '[]\n'
+
+
+def test_numbers():
+    """Two producers, and a consumer of one."""
+    one, two = producer('one'), producer('two')
+    one.tell('publish 5 1')
+    two.tell('publish 7 1')
+    reader = toolbox.start(consumer, 'one')
+    one.tell('publish 1 1')
+    reader.stdout.readline()
+    toolbox.await_true(lambda: len(json.loads(show('one'))['consumers']) == 1)
+    toolbox.await_true(lambda: find(metrics(), 'shmframe_pool_latency_seconds_count', pool='one') > 0)
+    samples, view = metrics(), json.loads(show('one'))
+    for pool, process, frames in (('one', one, 6), ('two', two, 7)):
+        labels = {'pool': pool, 'pid': str(process.pid), 'program': 'child-producer'}
+        assert find(samples, 'shmframe_pool_up', **labels) == 1
+        assert find(samples, 'shmframe_pool_frames_total', **labels) == frames
+        assert find(samples, 'shmframe_pool_latest_sequence', **labels) == frames
+        assert find(samples, 'shmframe_pool_dropped_frames_total', **labels) == 0
+        assert find(samples, 'shmframe_pool_evictions_total', **labels) == 0
+        assert find(samples, 'shmframe_pool_waits_total', **labels) == 0
+        assert find(samples, 'shmframe_pool_wait_seconds_total', **labels) == 0
+        assert find(samples, 'shmframe_pool_consumers', **labels) == (pool == 'one')
+    assert find(samples, 'shmframe_pool_committed_bytes', pool='one') == view['committed-bytes']
+    slots = {s: find(samples, 'shmframe_pool_slots', pool='one', state=s)
+             for s in ('uncommitted', 'free', 'writing', 'live', 'live, pinned', 'pinned', 'retired')}
+    assert sum(slots.values()) == view['slots'] and slots['live'] >= 1, slots
+    labels = {'pool': 'one', 'pid': str(reader.pid), 'delivery': 'ordered'}
+    assert find(samples, 'shmframe_consumer_leases', **labels) == 4
+    assert find(samples, 'shmframe_consumer_held_frames', **labels) <= 1
+    assert find(samples, 'shmframe_consumer_lag_frames', **labels) == 0
+    assert find(samples, 'shmframe_consumer_drops_total', **labels) == 0
+    assert 0 <= find(samples, 'shmframe_consumer_longest_hold_seconds', **labels) < 60
+    toolbox.stop(reader, signal.SIGKILL)
+    one.end()
+    two.end()
+
+
+def show(pool):
+    return toolbox.run(inspect, 'show', pool, '--json')[1]
+
+
+def test_histogram():
+    one = producer('one')
+    one.tell('publish 1 1')
+    reader = toolbox.start(consumer, 'one')
+    for _ in range(20):
+        one.tell('publish 1 1')
+    toolbox.await_true(lambda: find(metrics(), 'shmframe_pool_latency_seconds_count', pool='one') >= 1)
+    samples = metrics()
+    buckets = sorted((float(dict(labels)['le']), value) for (name, labels), value in samples.items()
+                     if name == 'shmframe_pool_latency_seconds_bucket')
+    counts = [count for _, count in buckets]
+    total = find(samples, 'shmframe_pool_latency_seconds_count', pool='one')
+    assert buckets[-1] == (float('inf'), total) and counts == sorted(counts), buckets
+    assert buckets[0][0] == 5e-6 and buckets[-2][0] == 5.0, buckets
+    # The sum lies between what the buckets allow.
+    low = high = before = edge = 0
+    for le, count in buckets[:-1]:
+        low, high = low + (count - before) * edge, high + (count - before) * le
+        before, edge = count, le
+    if before == total:
+        assert low <= find(samples, 'shmframe_pool_latency_seconds_sum', pool='one') <= high * 1.001
+    toolbox.stop(reader, signal.SIGKILL)
+    one.end()
+
+
+def test_reasons():
+    """A stopped producer, and a socket that is no pool's."""
+    one = producer('one')
+    other = producer('other')
+    one.process.send_signal(signal.SIGSTOP)
+    foreign = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    foreign.bind(f'{toolbox.folder}/foreign.sock')
+    foreign.listen()
+    samples = metrics()
+    reasons = {dict(l)['pool']: dict(l).get('reason') for (n, l), v in samples.items()
+               if n == 'shmframe_pool_up'}
+    assert find(samples, 'shmframe_pool_up', pool='one') == 0
+    assert 'is it stopped?' in reasons['one'], reasons
+    assert find(samples, 'shmframe_pool_up', pool='other') == 1 and reasons['other'] is None
+    assert find(samples, 'shmframe_pool_up', pool='foreign') == 0 and reasons['foreign']
+    assert not [1 for (n, l) in samples if dict(l)['pool'] != 'other' and n != 'shmframe_pool_up']
+    foreign.close()
+    os.unlink(f'{toolbox.folder}/foreign.sock')
+    one.process.send_signal(signal.SIGCONT)
+    one.end()
+    other.end()
+
+
+def test_escaping():
+    """A program is called what its file is called: quotes, backslashes, line feeds, colours."""
+    link = f'{toolbox.folder}/a"b\\c\nd\x1b[1m"}}'
+    os.symlink(child, link)
+    one = toolbox.Producer(link, 'one')
+    assert find(metrics(), 'shmframe_pool_up', pool='one', program='a"b\\c?d?[1m"}') == 1
+    one.end()
+    os.unlink(link)
+
+
+def test_json():
+    one = producer('one')
+    one.tell('publish 3 1')
+    code, out, _ = toolbox.run(inspect, 'metrics', '--json')
+    assert code == 0
+    told = {(s['name'], frozenset(s['labels'].items())): s['value'] for s in json.loads(out)}
+    assert told == metrics()
+    one.end()
+
+
+def serve(*arguments):
+    server = toolbox.start(inspect, 'metrics', '--listen', *arguments)
+    line = server.stderr.readline()
+    match = re.fullmatch(r'frame-inspect: serving (http://\S+/metrics)\n', line)
+    assert match, line
+    return server, match[1]
+
+
+def test_listen():
+    one = producer('one')
+    server, url = serve('0')
+    assert url.startswith('http://127.0.0.1:'), url
+    for frames in (1, 2):  # each time anew
+        one.tell('publish 1 1')
+        with urllib.request.urlopen(url, timeout=toolbox.PATIENCE) as answer:
+            assert answer.headers['Content-Type'] == 'text/plain; version=0.0.4; charset=utf-8'
+            samples = parse(answer.read().decode())
+        assert find(samples, 'shmframe_pool_frames_total', pool='one') == frames
+    for request, code in ((url.replace('/metrics', '/'), 404), (url + '/x', 404),
+                          (urllib.request.Request(url, data=b'x'), 405)):
+        try:
+            urllib.request.urlopen(request, timeout=toolbox.PATIENCE)
+            raise AssertionError(f'{request} was answered')
+        except urllib.error.HTTPError as error:
+            assert error.code == code, (request, error.code)
+    port = url.split(':')[2].split('/')[0]
+    code, _, err = toolbox.run(inspect, 'metrics', '--listen', port)
+    assert code == 1 and 'another port' in err, err
+    for how in (signal.SIGTERM, signal.SIGINT):
+        assert toolbox.stop(server, how)[0] == 0
+        if how == signal.SIGTERM:
+            server, url = serve('127.0.0.2:0')
+            assert url.startswith('http://127.0.0.2:'), url
+    one.end()
+
+
+def test_errors():
+    for arguments, words in ((('x',), 'no arguments'), (('--listen', 'a:b'), 'PORT'),
+                             (('--listen', '70000'), 'PORT'), (('--listen', 'localhost:1'), 'PORT'),
+                             (('--listen', '::1:80'), 'PORT'), (('--listen', ''), 'PORT'),
+                             (('--listen', '0', '--json'), 'text')):
+        code, out, err = toolbox.run(inspect, 'metrics', *arguments)
+        assert code == 2 and words in err and out == '', (arguments, code, out, err)
+
+
+toolbox.main('metrics', (test_none, test_numbers, test_histogram, test_reasons, test_escaping,
+                         test_json, test_listen, test_errors))

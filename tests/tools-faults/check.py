@@ -1,0 +1,190 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""frame-inspect check, on pipelines that inject one fault each: check.py FRAME-INSPECT FAULT-PRODUCER
+
+The limits are wide: a busy machine is no fault.
+"""
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+PATIENCE = 60  # seconds
+WATCHDOG = 90  # of a test, while it waits for a line
+FAULTS = ('freeze', 'duplicate', 'gap', 'backwards', 'late', 'tear')
+LIMITS = ('--freeze', '5', '--late', '1000')
+inspect, fault_producer = sys.argv[1:3]
+folder = tempfile.mkdtemp(prefix='shmframe-check-')
+os.environ['SHMFRAME_RUNTIME_DIR'] = folder
+running = []
+
+
+def start(*command):
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    running.append(process)
+    return process
+
+
+def finish(process, how=None):
+    if how is not None:
+        process.send_signal(how)
+    out, err = process.communicate(timeout=PATIENCE)
+    running.remove(process)
+    return process.returncode, out, err
+
+
+def await_line(process, begin):
+    for line in process.stdout:
+        if line.startswith(begin):
+            return line
+    raise AssertionError(f'no line "{begin}" before the end: {process.stderr.read()}')
+
+
+def produce(kind):
+    """A pool of that name, once it runs."""
+    process = start(fault_producer, kind, kind)
+    await_line(process, 'ready')
+    return process
+
+
+def check(pool, *options):
+    return start(inspect, 'check', pool, *options)
+
+
+def test_verdicts():
+    """Each detector finds its fault and no other; none finds one in a clean pool."""
+    kinds = ('clean', *FAULTS)
+    producers = [start(fault_producer, kind, kind) for kind in kinds]
+    for producer in producers:
+        await_line(producer, 'ready')
+    checks = [check(kind, '--json', '--seconds', '10', *LIMITS) for kind in kinds]
+    wrong = []
+    for kind, process in zip(kinds, checks):
+        code, out, err = finish(process)
+        verdict = json.loads(out)
+        found = {name: n for name, n in verdict['counts'].items() if n > 0}
+        print(f'# {kind}: {code} {found}, {verdict["frames"]} frames, {verdict["fps"]:.1f} fps, '
+              f'{verdict["unseen"]} unseen, {verdict["overtaken"]} overtaken', flush=True)
+        expected = ('clean', 0, set()) if kind == 'clean' else ('faults', 3, {kind})
+        if (verdict['verdict'], code, set(found)) != expected:
+            wrong.append(f'{kind}: {out} {err}')
+        elif found and verdict['faults'][0]['kind'] != kind:
+            wrong.append(f'{kind}: {verdict["faults"]}')
+    for producer in producers:
+        finish(producer, signal.SIGTERM)
+    assert not wrong, wrong
+
+
+def test_text():
+    producer = produce('gap')
+    process = check('gap', '--seconds', '60', *LIMITS)
+    line = await_line(process, 'gap: frame ')
+    assert 'what feeds it' in line, line
+    code, out, _ = finish(process, signal.SIGINT)  # ends early, with its verdict
+    assert code == 3 and out.splitlines()[-1].startswith('faults: gap '), out
+    finish(producer, signal.SIGTERM)
+
+    producer = produce('clean')
+    code, out, _ = finish(check('clean', '--seconds', '2', *LIMITS))
+    assert code == 0 and out.startswith('clean: ') and ' unseen' in out, out
+    finish(producer, signal.SIGTERM)
+
+
+def test_silent():
+    """No frame at all is a freeze, as long as the producer lives."""
+    producer = produce('silent')
+    code, out, _ = finish(check('silent', '--seconds', '3', '--freeze', '1'))
+    assert code == 3 and 'freeze: frame 0: no frame for ' in out, out
+    assert out.splitlines()[-1].startswith('faults: freeze 1; 0 frames'), out
+    code, _, err = finish(check('silent', '--seconds', '1', '--freeze', '0'))
+    assert code == 1 and 'no frame came' in err, err
+    finish(producer, signal.SIGTERM)
+
+
+def test_dropping():
+    """What the producer drops and counts is a gap; watch says how many."""
+    producer = produce('dropping')
+    code, out, _ = finish(check('dropping', '--seconds', '3', '--json', '--freeze', '0'))
+    verdict = json.loads(out)
+    assert code == 3 and [k for k, n in verdict['counts'].items() if n > 0] == ['gap'], out
+    assert 'the producer dropped' in verdict['faults'][0]['text'], out
+    process = start(inspect, 'watch', 'dropping')
+    seen = set()
+    for line in process.stdout:
+        event = json.loads(line)
+        seen.add(event['event'])
+        if event['event'] == 'dropped':
+            assert event['count'] > 0, event
+        if event['event'] == 'fault' and event['kind'] == 'gap':
+            assert 'the producer dropped' in event['text'], event
+        if {'dropped', 'fault'} <= seen:
+            break
+    assert finish(process, signal.SIGTERM)[0] == 0
+    finish(producer, signal.SIGTERM)
+
+
+def test_not_there():
+    code, out, err = finish(check('nobody'))
+    assert code == 1 and 'no producer has that name' in err and out == '', (out, err)
+    code, out, _ = finish(check('nobody', '--json'))
+    verdict = json.loads(out)
+    assert code == 1 and verdict['verdict'] == 'failed' and verdict['frames'] == 0, out
+    assert 'no producer has that name' in verdict['problem'], out
+    for options in ((), ('a', 'b'), ('a', '--seconds', '0'), ('a', '--freeze', '-1'),
+                    ('a', '--late', 'much'), ('a', '--seconds', 'nan')):
+        code, out, err = finish(start(inspect, 'check', *options))
+        assert code == 2 and out == '' and err, (options, out, err)
+
+
+def test_dies():
+    """A producer that dies while it is checked, and does not come back."""
+    producer = produce('gap')
+    process = check('gap', '--seconds', '60', *LIMITS)
+    await_line(process, 'gap: ')
+    finish(producer, signal.SIGKILL)
+    await_line(process, 'lost: ')
+    code, out, _ = finish(process, signal.SIGINT)
+    assert code == 3 and out.splitlines()[-1].startswith('faults: gap '), out
+
+    producer = produce('clean')
+    process = check('clean', '--seconds', '3', *LIMITS)
+    finish(producer, signal.SIGKILL)
+    code, out, err = finish(process)
+    assert code == 1 and err and 'clean:' not in out, (out, err)
+
+
+def bark(signum, frame):
+    raise TimeoutError('the watchdog: it waited for a line in vain')
+
+
+def main():
+    signal.signal(signal.SIGALRM, bark)
+    tests = (test_verdicts, test_text, test_silent, test_dropping, test_not_there, test_dies)
+    failed = 0
+    print(f'1..{len(tests)}')
+    for number, test in enumerate(tests, 1):
+        name = '/check/' + test.__name__.removeprefix('test_').replace('_', '-')
+        begin = time.monotonic()
+        signal.alarm(WATCHDOG)
+        try:
+            test()
+            print(f'# {time.monotonic() - begin:.1f} s')
+            print(f'ok {number} {name}', flush=True)
+        except (AssertionError, subprocess.TimeoutExpired, ValueError, KeyError,
+                OSError) as error:
+            failed += 1
+            print(f'not ok {number} {name} - {type(error).__name__}: {error}', flush=True)
+        signal.alarm(0)
+        for process in list(running):
+            finish(process, signal.SIGKILL)
+    return failed
+
+
+try:
+    sys.exit(1 if main() else 0)
+finally:
+    shutil.rmtree(folder)

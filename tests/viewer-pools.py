@@ -1,0 +1,233 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""frame-viewer and pools that come, go, lie and freeze, in a real window with keys, clicks and pixels:
+viewer-pools.py FRAME-VIEWER FRAME-INSPECT FAULT-PRODUCER HOSTILE-POOL [TEST...]"""
+import json
+import os
+import re
+import signal
+import socket
+import sys
+
+import testcard
+import toolbox
+from desktop import await_value, focus, xdotool
+from testcard import Card
+from toolbox import start, stop
+from viewerwindow import (BACKGROUND, await_card, await_colour, await_live, await_notice, desk, launch, main,
+                          near, open_window, place, row, rows, select, sequence, show_card, solid,
+                          title, zoom_to_one)
+
+inspect, fault_producer, hostile_pool = sys.argv[2:5]
+
+
+def test_restart():
+    first, second = Card('NV12', 'bt601'), Card('P010_10LE', 'bt2020', True, 3)
+    producer = show_card('cam', first)
+    window = open_window('cam')
+    await_live(window)
+    zoom_to_one(window)
+    await_card(window, first)
+    stop(producer, signal.SIGKILL)
+    await_notice(window, 'Not attached .*it has closed the connection')
+    window.await_text('ViewerStatus', '^no producer$')
+    await_value(lambda: 'No producer: it ended or died' in row(window, 'cam').name, 'the reason in the list')
+    corner = place(window, testcard.WIDTH, testcard.HEIGHT)
+    assert near(desk.look().at(corner.x, corner.y), first.shown[0]), 'the last picture stays'
+    producer = show_card('cam', second)
+    await_live(window)
+    await_card(window, second)
+    window.await_text('ViewerEventLog', '^lost$')
+    window.await_text('ViewerEventLog', '^p010.*640x360')
+    assert producer.poll() is None
+    window.quit()
+
+
+def thumbnail(window, pool):
+    """The colour in its middle; None: there is none."""
+    found = row(window, pool)
+    box = found and found.find('GtkPicture').box
+    return box and desk.look().at(window.left + box.x + box.width // 2, window.top + box.y + box.height // 2)
+
+
+def test_ten_pools():
+    colours = {f'pool{n}': (25 * n, 250 - 20 * n, (90 * n) % 256) for n in range(10)}
+    window = open_window()
+    await_notice(window, 'No pool')
+    early = [launch(*(solid(pool, *colours[pool]) for pool in list(colours)[:5]))]
+    await_value(lambda: len(rows(window)) == 5, 'five pools')
+    late = [launch(*(solid(pool, *colours[pool]) for pool in list(colours)[5:]))]
+    await_value(lambda: len(rows(window)) == 10, 'ten pools')
+    for pool, colour in colours.items():
+        await_value(lambda: near(thumbnail(window, pool) or BACKGROUND, colour),
+                    lambda: f'the thumbnail of {pool}, {colour}: {thumbnail(window, pool)}')
+        await_value(lambda: re.search(r'bgr0 320x180 10/1 fps, \d+\.\d fps, gst-launch-1.0 \(\d+\)$',
+                                      row(window, pool).name), lambda: f'{row(window, pool).name}')
+    centre = place(window, 0, 0)
+    for pool in ('pool7', 'pool2'):  # by clicks
+        box = row(window, pool).box
+        window.point(window.left + box.x + box.width // 2, window.top + box.y + box.height // 2)
+        xdotool('click', 1)
+        await_value(lambda: title(window) == pool, pool)
+        await_colour(centre.x, centre.y, colours[pool], pool)
+    window.point_away()
+    stop(late[0], signal.SIGKILL)
+    for pool in list(colours)[5:]:
+        await_value(lambda: 'No producer: it ended or died' in row(window, pool).name, f'{pool} to be gone')
+    select(window, 'pool4')
+    await_colour(centre.x, centre.y, colours['pool4'], 'pool4 goes on')
+    launch(solid('pool5', 10, 200, 30))
+    select(window, 'pool5')
+    await_colour(centre.x, centre.y, (10, 200, 30), 'pool5 is back')
+    assert early[0].poll() is None
+    window.quit()
+
+
+CLAIM = "the frame's descriptor claims 1099511627776 bytes, its slot has 4096"
+# What is said of each.
+LIES = {'header': 'its header is not what', 'layout': 'the peer said', 'payload': CLAIM, 'later': CLAIM,
+        'format': 'must be at least 1x1 and at most', 'noise': "is not shmframe's",
+        'silence': 'is it stopped'}
+
+
+def test_hostile():
+    """An error in the window, for each; the honest pool goes on."""
+    card = Card('I420', 'bt601')
+    show_card('honest', card)
+    for lie in LIES:
+        assert start(hostile_pool, lie, f'lie-{lie}').stdout.readline() == 'ready\n'
+    said = {f'lie-{lie}': words for lie, words in LIES.items()}
+    said['foreign'] = 'this is not the socket of a pool'
+    with socket.socket(socket.AF_UNIX) as foreign:
+        foreign.bind(f'{toolbox.folder}/foreign.sock')
+        foreign.listen()
+        window = open_window('honest')
+        await_live(window)
+        for pool, words in said.items():
+            select(window, pool)
+            await_notice(window, f'Not attached .*{words}')
+            # The registry knows a foreign socket without asking it.
+            listed = words if pool != 'foreign' else 'foreign, [a-z]'
+            await_value(lambda: re.search(listed, row(window, pool).name),
+                        lambda: f'{listed} in the list: {row(window, pool).name}')
+        select(window, 'honest')
+        await_live(window)
+        zoom_to_one(window)
+        await_card(window, card)
+        before = sequence(window)
+        await_value(lambda: sequence(window) > before + 5, 'the honest pool to go on')
+        window.quit()
+
+
+def test_nobody_there():
+    """Of that name; a killed producer's socket is one of nobody's."""
+    producer = show_card('dead', Card('RGBA'))
+    await_value(lambda: os.path.exists(f'{toolbox.folder}/dead.sock'), 'its socket')
+    stop(producer, signal.SIGKILL)
+    for pool in ('dead', 'never'):
+        window = open_window(pool)
+        await_notice(window, f'Not attached .*pool {pool}: no producer has that name')
+        window.quit()
+
+
+def test_log():
+    """A frozen picture is said."""
+    assert start(fault_producer, 'freeze', 'cam').stdout.readline() == 'ready\n'
+    window = open_window('cam')
+    window.keys('alt+5')
+    window.await_text('ViewerEventLog', '^attached$')
+    window.await_text('ViewerEventLog', '^freeze$')
+    window.quit()
+
+
+def is_drawn(box):
+    """There is something in it, of some size."""
+    part = desk.look().part(box)
+    return box.width > 200 and len({part[at:at + 4] for at in range(0, len(part), 4)}) > 3
+
+
+def test_panels():
+    launch(solid('cam', 200, 30, 30))
+    consumer = launch(['shmframesrc', 'pool=cam', '!', 'fakesink'])
+    window = open_window('cam')
+    await_live(window)
+    tabs = {'Slots': ('ViewerSlotMap', r'latest 1\b'),
+            'Consumers': ('ViewerConsumerList', f'^{consumer.pid}$'), 'Charts': ('Frame rate', None),
+            'Scopes': ('Histogram of .*', None), 'Log': ('ViewerEventLog', '^attached$')}
+    for number, (tab, (name, text)) in enumerate(tabs.items(), 1):
+        for choose in (lambda: window.keys(f'alt+{number}'), lambda: window.click(tab, 'tab')):
+            window.keys('alt+1' if number != 1 else 'alt+2')
+            await_value(lambda: not window.widget(tab, 'tab').selected, f'another tab than {tab}')
+            choose()
+            await_value(lambda: window.widget(tab, 'tab').selected, f'the tab {tab}')
+        window.point_away()
+        if text:
+            window.await_text(name, text)
+        await_value(lambda: is_drawn(window.box(name)), f'the contents of {tab}')
+    window.quit()
+
+
+def test_dark():
+    window = open_window()
+    box = window.box('ViewerStatus')
+    at = box.x + box.width // 2, box.y + 2
+    await_value(lambda: min(desk.look().at(*at)) > 180, 'a light window')
+    window.keys('ctrl+d')
+    await_value(lambda: max(desk.look().at(*at)) < 80, 'a dark window')
+    window.keys('ctrl+d')
+    await_value(lambda: min(desk.look().at(*at)) > 180, 'a light window again')
+    window.quit()
+
+
+def windows(name):
+    return xdotool('search', '--onlyvisible', '--name', name).split()
+
+
+def test_keyboard():
+    """The rest of the keys."""
+    launch(solid('cam', 30, 30, 200))
+    window = open_window('cam')
+    await_live(window)
+    wide = window.box('Picture', 'image')
+    window.keys('F9')
+    await_value(lambda: window.box('Picture', 'image').width > wide.width + 200, 'no list of pools')
+    window.keys('ctrl+F9')
+    await_value(lambda: window.box('Picture', 'image').height > wide.height + 200, 'no panels')
+    window.keys('F9', 'ctrl+F9')
+    await_value(lambda: window.box('Picture', 'image') == wide, 'all as before')
+    launch(solid('dam', 30, 30, 200))
+    await_value(lambda: row(window, 'dam'), 'another pool')
+    window.keys('ctrl+l', 'Down')
+    await_value(lambda: title(window) == 'dam', 'the other pool by an arrow key')
+    await_live(window)
+    window.keys('F7', 'space')
+    window.await_text('ViewerStatus', '^paused')
+    window.keys('F1')
+    shortcuts = await_value(lambda: windows('^Frame Viewer$'), 'the window of shortcuts')
+    focus(shortcuts[0])
+    xdotool('key', 'Escape')
+    await_value(lambda: not windows('^Frame Viewer$'), 'it to close')
+    focus(window.id)
+    window.quit()
+
+
+def consumers(pool):
+    said = json.loads(toolbox.run(inspect, 'show', pool, '--json')[1])
+    return [entry['program'] for entry in said['consumers']]
+
+
+def test_lease():
+    """It is an observer, or a consumer where it is told so."""
+    launch(solid('cam', 30, 200, 30))
+    for arguments, seen in ((['cam'], []), (['--lease', 'cam'], ['frame-viewer'])):
+        window = open_window(*arguments)
+        await_live(window)
+        before = sequence(window)
+        await_value(lambda: sequence(window) > before + 5, 'frames')
+        assert consumers('cam') == seen, (arguments, consumers('cam'))
+        window.quit()
+        await_value(lambda: consumers('cam') == [], 'it to be gone')
+
+
+if __name__ == '__main__':
+    main('viewer-pools', globals(), sys.argv[5:])

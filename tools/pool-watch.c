@@ -1,0 +1,677 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "pool-watch.h"
+
+#include <string.h>
+
+#include "frames.h"
+
+#define MS_NS G_GINT64_CONSTANT (1000000)
+#define ANSWER_NS (500 * MS_NS) /* how long one question may take */
+#define RETRY_NS (200 * MS_NS)  /* between attempts to attach */
+#define STATS_NS (250 * MS_NS)
+#define POLL_MIN_NS (1 * MS_NS)
+#define POLL_MAX_NS (10 * MS_NS)
+#define POLL_FIRST_NS (2 * MS_NS)
+#define LEASE_WAIT_NS (100 * MS_NS)
+#define LEASES 3
+#define CATCH_UP 64              /* frames looked for behind the newest */
+#define COLLECT_BYTES (1u << 29) /* of copies at most: the newest ones */
+
+/* A frame whose pixels were seen. */
+typedef struct
+{
+  ShmFrameFrame *frame; /* NULL: none */
+  GBytes *bytes;        /* as they were when it was leased; NULL: `frame` is a copy itself */
+  gboolean checked;     /* a second time, early */
+  gboolean torn;        /* and said */
+} Seen;
+
+struct _PoolWatch
+{
+  char *pool;
+  PoolWatchOptions options;
+  PoolWatchCallbacks callbacks;
+  gpointer data;
+  GThread *thread;
+
+  GMutex lock;
+  GCond changed;
+  gboolean ending;           /* lock */
+  gboolean collecting;       /* lock */
+  GPtrArray *collected;      /* lock */
+  PoolWatchCounters counted; /* lock */
+
+  ShmFrameConsumer *consumer; /* with `lease`; the thread's, but for set_flushing() */
+
+  /* The thread's. */
+  ShmFrameObserver *observer; /* NULL: not attached */
+  char *unobserved;           /* why there is no observer; NULL: there is */
+  char *unleased;             /* why the consumer gets nothing; NULL: nothing is wrong */
+  char *said;                 /* the reason that was told last */
+  gboolean said_any;
+  gboolean died; /* `unobserved` is how the producer ended, which says more than that it is gone */
+  Detector *detector;
+  gint64 retry_ns, ask_ns, look_ns; /* when each is due */
+  gint64 interval_ns;               /* between frames; 0: not known */
+  guint64 epoch, sequence;          /* of the last frame; 0: none */
+  gint64 publish_ns;
+  ShmFrameFormat *format;
+  Seen seen;
+  gboolean check_early; /* frames are gone when the next one comes */
+  gboolean asked;       /* `dropped` is known */
+  guint64 dropped;      /* by the producer, as it said last */
+  gint64 missed;        /* frames not seen, less those dropped; what is left is unseen */
+};
+
+static gint64
+now_ns (void)
+{
+  return g_get_monotonic_time () * 1000;
+}
+
+/* ---- the last frame, once more ------------------------------------------------------------ */
+
+static void
+clear_seen (PoolWatch *self)
+{
+  g_clear_pointer (&self->seen.frame, shmframe_frame_unref);
+  g_clear_pointer (&self->seen.bytes, g_bytes_unref);
+  self->seen = (Seen){ 0 };
+}
+
+/* Looks at the last frame once more: what is whole both times and differs was torn. */
+static void
+check_again (PoolWatch *self)
+{
+  Seen *seen = &self->seen;
+  g_autoptr (ShmFrameFrame) again = NULL;
+  gconstpointer before, after;
+  gsize size;
+
+  if (seen->frame == NULL || seen->torn)
+    return;
+  if (seen->bytes == NULL && self->observer != NULL)
+    again = shmframe_observer_copy_frame (self->observer, shmframe_frame_get_sequence (seen->frame),
+                                          NULL);
+  else if (seen->bytes != NULL
+           && shmframe_frame_get_verdict (seen->frame) == SHMFRAME_VERDICT_INTACT)
+    again = shmframe_frame_ref (seen->frame);
+  self->check_early = again == NULL;
+  if (again == NULL || shmframe_frame_get_epoch (again) != shmframe_frame_get_epoch (seen->frame))
+    return;
+  size = shmframe_frame_get_size (again);
+  after = shmframe_frame_get_data (again);
+  before = seen->bytes != NULL ? g_bytes_get_data (seen->bytes, NULL)
+                               : shmframe_frame_get_data (seen->frame);
+  if (size == shmframe_frame_get_size (seen->frame) && memcmp (before, after, size) == 0)
+    return;
+  /* A lease can have been revoked while it was compared. */
+  if (seen->bytes != NULL && shmframe_frame_get_verdict (again) != SHMFRAME_VERDICT_INTACT)
+    return;
+  seen->torn = TRUE;
+  detector_changed (self->detector, shmframe_frame_get_sequence (seen->frame), now_ns ());
+}
+
+/* ---- frames -------------------------------------------------------------------------------- */
+
+static void
+set_format (PoolWatch *self, ShmFrameFormat *format)
+{
+  gint numerator, denominator;
+
+  g_clear_pointer (&self->format, shmframe_format_unref);
+  self->format = shmframe_format_ref (format);
+  shmframe_format_get_frame_rate (format, &numerator, &denominator);
+  clear_seen (self);
+  detector_reset (self->detector);
+  if (numerator > 0 && denominator > 0)
+    detector_set_duration (self->detector,
+                           G_GINT64_CONSTANT (1000000000) * denominator / numerator);
+}
+
+/* Nothing of what was before says anything about what comes. */
+static void
+forget_frames (PoolWatch *self)
+{
+  clear_seen (self);
+  g_clear_pointer (&self->format, shmframe_format_unref);
+  detector_reset (self->detector);
+  self->sequence = 0;
+  self->interval_ns = 0;
+}
+
+static void
+measure_interval (PoolWatch *self, const FrameSample *sample)
+{
+  gint64 passed_ns = sample->publish_ns - self->publish_ns;
+
+  if (self->sequence != 0 && sample->missed < CATCH_UP && passed_ns > 0)
+    self->interval_ns = passed_ns / (gint64) (sample->missed + 1);
+}
+
+/* A lease that was revoked may have shown another frame's pixels. */
+static gboolean
+is_intact (ShmFrameFrame *frame)
+{
+  return shmframe_frame_is_copy (frame)
+         || shmframe_frame_get_verdict (frame) == SHMFRAME_VERDICT_INTACT;
+}
+
+static gboolean
+has_pixels (PoolWatch *self, ShmFrameFrame *frame)
+{
+  return self->options.pixels && shmframe_frame_get_data (frame) != NULL;
+}
+
+static void
+describe (PoolWatch *self, ShmFrameFrame *frame, FrameSample *sample)
+{
+  *sample = (FrameSample){ .sequence = shmframe_frame_get_sequence (frame),
+                           .pts_ns = shmframe_frame_get_pts (frame),
+                           .duration_ns = shmframe_frame_get_duration (frame),
+                           .capture_ns = shmframe_frame_get_capture_time (frame),
+                           .publish_ns = shmframe_frame_get_publish_time (frame),
+                           .flags = shmframe_frame_get_flags (frame),
+                           .same = -1 };
+  if (self->sequence != 0)
+    sample->missed = sample->sequence - self->sequence - 1;
+  if (!has_pixels (self, frame) || self->seen.frame == NULL)
+    return;
+  sample->same = frames_have_same_pixels (self->seen.frame, frame);
+  if (!is_intact (frame) || !is_intact (self->seen.frame))
+    sample->same = -1;
+}
+
+/* Keeps the frame for comparison with the next: a lease in place, and its bytes as they are now. */
+static void
+keep (PoolWatch *self, ShmFrameFrame *frame)
+{
+  clear_seen (self);
+  if (!shmframe_frame_is_copy (frame))
+    self->seen.bytes = shmframe_frame_dup_bytes (frame);
+  if (is_intact (frame))
+    self->seen.frame = shmframe_frame_ref (frame);
+}
+
+static void
+count (PoolWatch *self, guint64 seen, guint64 unseen, guint64 overtaken, guint64 attaches)
+{
+  g_mutex_lock (&self->lock);
+  self->counted.seen += seen;
+  self->counted.unseen += unseen;
+  self->counted.overtaken += overtaken;
+  self->counted.attaches += attaches;
+  g_mutex_unlock (&self->lock);
+}
+
+/* The next frame. */
+static void
+take (PoolWatch *self, ShmFrameFrame *frame)
+{
+  ShmFrameFormat *format = shmframe_frame_get_format (frame);
+  FrameSample sample;
+
+  if (self->epoch != shmframe_frame_get_epoch (frame))
+    forget_frames (self);
+  self->epoch = shmframe_frame_get_epoch (frame);
+  if (self->format == NULL
+      || (format != self->format && !shmframe_format_equal (format, self->format)))
+    set_format (self, format);
+  describe (self, frame, &sample);
+  measure_interval (self, &sample);
+  self->sequence = sample.sequence;
+  self->publish_ns = sample.publish_ns;
+  if (self->options.frame_interval_ns == 0)
+    self->missed += (gint64) MIN (sample.missed, G_MAXINT32);
+  count (self, 1, 0, 0, 0);
+  if (self->callbacks.frame != NULL)
+    self->callbacks.frame (self, &sample, frame, self->data);
+  /* Coded frames come in another order than they are shown in. */
+  if (!shmframe_format_is_raw (format))
+    sample.pts_ns = SHMFRAME_TIME_UNKNOWN;
+  detector_frame (self->detector, &sample);
+  if (has_pixels (self, frame))
+    keep (self, frame);
+}
+
+/* ---- state --------------------------------------------------------------------------------- */
+
+static void
+say_state (PoolWatch *self)
+{
+  const char *reason = self->unobserved != NULL ? self->unobserved : self->unleased;
+
+  if (self->said_any && g_strcmp0 (reason, self->said) == 0)
+    return;
+  g_free (self->said);
+  self->said = g_strdup (reason);
+  self->said_any = TRUE;
+  if (self->callbacks.state != NULL)
+    self->callbacks.state (self, self->said, self->data);
+}
+
+static void
+set_unleased (PoolWatch *self, const char *reason)
+{
+  g_free (self->unleased);
+  self->unleased = g_strdup (reason);
+  say_state (self);
+}
+
+/* There is no observer, or no more. */
+static void
+lose (PoolWatch *self, const GError *error)
+{
+  gboolean gone = g_error_matches (error, SHMFRAME_ERROR, SHMFRAME_ERROR_NOT_FOUND);
+
+  if (self->observer != NULL)
+    forget_frames (self);
+  g_clear_object (&self->observer);
+  self->retry_ns = now_ns () + RETRY_NS;
+  /* That it died says more than that it is not there. */
+  if (gone && self->died)
+    return;
+  self->died = g_error_matches (error, SHMFRAME_ERROR, SHMFRAME_ERROR_CLOSED);
+  g_free (self->unobserved);
+  self->unobserved = g_strdup (error->message);
+  say_state (self);
+}
+
+/* A pool that lies is not attached to, only to be lost again: it must answer, and show a frame. */
+static gboolean
+try_out (PoolWatch *self, ShmFrameObserver *observer, GError **error)
+{
+  g_autoptr (PoolView) view = pool_view_look (observer, ANSWER_NS, error);
+  g_autoptr (ShmFrameFrame) frame = NULL;
+
+  if (view == NULL)
+    return FALSE;
+  frame = self->options.pixels ? shmframe_observer_copy_frame (observer, 0, error)
+                               : shmframe_observer_peek_frame (observer, 0, error);
+  if (frame == NULL && g_error_matches (*error, SHMFRAME_ERROR, SHMFRAME_ERROR_NOT_FOUND))
+    g_clear_error (error);
+  return *error == NULL;
+}
+
+static void
+attach (PoolWatch *self)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (ShmFrameObserver) observer = shmframe_observer_new (self->pool, ANSWER_NS, &error);
+
+  if (observer == NULL || !try_out (self, observer, &error))
+    {
+      lose (self, error);
+      return;
+    }
+  self->observer = g_steal_pointer (&observer);
+  self->asked = self->died = FALSE;
+  self->missed = 0;
+  self->ask_ns = self->look_ns = 0;
+  forget_frames (self);
+  count (self, 0, 0, 0, 1);
+  g_clear_pointer (&self->unobserved, g_free);
+  say_state (self);
+}
+
+/* Or until somebody wants something. */
+static void
+sleep_until (PoolWatch *self, gint64 time_ns)
+{
+  g_mutex_lock (&self->lock);
+  while (!self->ending && !(self->collecting && self->collected == NULL)
+         && g_cond_wait_until (&self->changed, &self->lock, (time_ns + 999) / 1000))
+    ;
+  g_mutex_unlock (&self->lock);
+}
+
+/* ---- what the producer says ---------------------------------------------------------------- */
+
+/* What was missed and not dropped was there, and not seen. A drop can be told of before the frame
+ * after it is seen, never the other way round. */
+static void
+settle (PoolWatch *self, const PoolView *view)
+{
+  guint64 dropped = lookup_number (view->stats, "dropped");
+  guint64 more = self->asked && dropped > self->dropped ? dropped - self->dropped : 0;
+
+  self->asked = TRUE;
+  self->dropped = dropped;
+  if (more > 0)
+    detector_dropped (self->detector, more, view->latest, now_ns ());
+  self->missed -= (gint64) MIN (more, G_MAXINT32);
+  if (self->missed > 0)
+    {
+      count (self, 0, (guint64) self->missed, 0, 0);
+      self->missed = 0;
+    }
+}
+
+static void
+ask (PoolWatch *self)
+{
+  g_autoptr (GError) error = NULL;
+  PoolView *view = pool_view_look (self->observer, ANSWER_NS, &error);
+  gint64 interval_ns
+      = self->options.stats_interval_ns > 0 ? self->options.stats_interval_ns : STATS_NS;
+
+  self->ask_ns = now_ns () + interval_ns;
+  if (view == NULL && !g_error_matches (error, SHMFRAME_ERROR, SHMFRAME_ERROR_TIMED_OUT))
+    {
+      lose (self, error);
+      return;
+    }
+  /* A producer that is stopped keeps its observer, and is asked again. */
+  g_free (self->unobserved);
+  self->unobserved = view == NULL ? g_strdup (error->message) : NULL;
+  say_state (self);
+  if (view == NULL)
+    return;
+  settle (self, view);
+  if (self->callbacks.view != NULL)
+    self->callbacks.view (self, view, self->data);
+  else
+    pool_view_free (view);
+}
+
+/* ---- looking ------------------------------------------------------------------------------- */
+
+/* FALSE: the pool lies, and was left. A frame that is gone was missed. */
+static gboolean
+look_at (PoolWatch *self, guint64 sequence, gboolean newest)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (ShmFrameFrame) description
+      = shmframe_observer_peek_frame (self->observer, sequence, &error);
+  g_autoptr (ShmFrameFrame) copy = NULL;
+
+  if (description != NULL && self->options.pixels)
+    copy = shmframe_observer_copy_frame (self->observer, sequence, &error);
+  if (error != NULL && !g_error_matches (error, SHMFRAME_ERROR, SHMFRAME_ERROR_NOT_FOUND)
+      && (newest || !g_error_matches (error, SHMFRAME_ERROR, SHMFRAME_ERROR_FORMAT)))
+    {
+      lose (self, error);
+      return FALSE;
+    }
+  if (description == NULL)
+    return TRUE;
+  if (self->options.pixels)
+    check_again (self);
+  if (self->options.pixels && copy == NULL)
+    count (self, 0, 0, 1, 0);
+  take (self, copy != NULL ? copy : description);
+  return TRUE;
+}
+
+static void
+look (PoolWatch *self)
+{
+  gint64 before_ns = now_ns ();
+  guint64 latest = shmframe_observer_get_latest (self->observer);
+  guint64 sequence = self->sequence + 1, seen = self->sequence;
+
+  if (latest > seen && (seen == 0 || self->options.frame_interval_ns > 0))
+    sequence = latest;
+  else if (latest > seen + CATCH_UP)
+    sequence = latest - CATCH_UP;
+  for (; sequence <= latest; sequence++)
+    if (!look_at (self, sequence, sequence == latest))
+      return;
+  if (self->sequence != seen)
+    return;
+  detector_tick (self->detector, before_ns);
+  if (self->check_early && !self->seen.checked && self->seen.frame != NULL
+      && before_ns - self->publish_ns >= self->interval_ns / 2)
+    {
+      self->seen.checked = TRUE;
+      check_again (self);
+    }
+}
+
+static gboolean
+is_one_of (const GError *error, const ShmFrameError *codes, guint n)
+{
+  for (guint i = 0; i < n; i++)
+    if (g_error_matches (error, SHMFRAME_ERROR, (gint) codes[i]))
+      return TRUE;
+  return FALSE;
+}
+
+/* The consumer has got nothing. */
+static void
+handle_lease_error (PoolWatch *self, const GError *error, gint64 before_ns)
+{
+  static const ShmFrameError reasons[]
+      = { SHMFRAME_ERROR_REFUSED, SHMFRAME_ERROR_PERMISSION, SHMFRAME_ERROR_PROTOCOL };
+
+  if (g_error_matches (error, SHMFRAME_ERROR, SHMFRAME_ERROR_TIMED_OUT))
+    {
+      if (self->observer != NULL)
+        detector_tick (self->detector, before_ns);
+      return;
+    }
+  if (g_error_matches (error, SHMFRAME_ERROR, SHMFRAME_ERROR_FLUSHING))
+    {
+      shmframe_consumer_set_flushing (self->consumer, FALSE);
+      return;
+    }
+  if (is_one_of (error, reasons, G_N_ELEMENTS (reasons)))
+    set_unleased (self, error->message);
+  sleep_until (self, now_ns () + LEASE_WAIT_NS);
+}
+
+static void
+take_leased (PoolWatch *self, gint64 timeout_ns)
+{
+  gint64 before_ns = now_ns ();
+  g_autoptr (GError) error = NULL;
+  g_autoptr (ShmFrameEvent) event = NULL;
+  g_autoptr (ShmFrameFrame) frame
+      = shmframe_consumer_lease (self->consumer, timeout_ns, &event, &error);
+
+  /* Whoever was given frames may hold them. */
+  if (g_error_matches (error, SHMFRAME_ERROR, SHMFRAME_ERROR_QUOTA))
+    {
+      g_clear_error (&error);
+      frame = shmframe_consumer_copy (self->consumer, timeout_ns, &event, &error);
+    }
+  if (error != NULL)
+    {
+      handle_lease_error (self, error, before_ns);
+      return;
+    }
+  if (frame != NULL)
+    {
+      if (self->options.pixels)
+        check_again (self);
+      take (self, frame);
+    }
+  else if (shmframe_event_get_event_type (event) != SHMFRAME_EVENT_ATTACHED)
+    return;
+  set_unleased (self, NULL);
+}
+
+/* ---- collecting ---------------------------------------------------------------------------- */
+
+static GPtrArray *
+collect (PoolWatch *self)
+{
+  if (self->observer == NULL)
+    return g_ptr_array_new_with_free_func ((GDestroyNotify) shmframe_frame_unref);
+  return frames_collect (self->observer, COLLECT_BYTES);
+}
+
+static void
+answer_collect (PoolWatch *self)
+{
+  gboolean wanted;
+  GPtrArray *frames;
+
+  g_mutex_lock (&self->lock);
+  wanted = self->collecting && self->collected == NULL;
+  g_mutex_unlock (&self->lock);
+  if (!wanted)
+    return;
+  frames = collect (self);
+  g_mutex_lock (&self->lock);
+  self->collected = frames;
+  g_cond_broadcast (&self->changed);
+  g_mutex_unlock (&self->lock);
+}
+
+GPtrArray *
+pool_watch_collect (PoolWatch *self)
+{
+  GPtrArray *frames;
+
+  if (g_thread_self () == self->thread)
+    return collect (self);
+  g_mutex_lock (&self->lock);
+  while (self->collecting) /* for somebody else */
+    g_cond_wait (&self->changed, &self->lock);
+  self->collecting = TRUE;
+  g_cond_broadcast (&self->changed);
+  if (self->consumer != NULL)
+    shmframe_consumer_set_flushing (self->consumer, TRUE);
+  while (self->collected == NULL)
+    g_cond_wait (&self->changed, &self->lock);
+  frames = g_steal_pointer (&self->collected);
+  self->collecting = FALSE;
+  g_cond_broadcast (&self->changed);
+  g_mutex_unlock (&self->lock);
+  return frames;
+}
+
+/* ---- the thread ---------------------------------------------------------------------------- */
+
+static gboolean
+is_ending (PoolWatch *self)
+{
+  gboolean ending;
+
+  g_mutex_lock (&self->lock);
+  ending = self->ending;
+  g_mutex_unlock (&self->lock);
+  return ending;
+}
+
+/* When to look again. */
+static gint64
+next_look (PoolWatch *self)
+{
+  if (self->options.frame_interval_ns > 0)
+    return now_ns () + self->options.frame_interval_ns;
+  if (self->interval_ns == 0)
+    return now_ns () + POLL_FIRST_NS;
+  return now_ns () + CLAMP (self->interval_ns / 4, POLL_MIN_NS, POLL_MAX_NS);
+}
+
+static void
+do_what_is_due (PoolWatch *self)
+{
+  if (self->observer == NULL && now_ns () >= self->retry_ns)
+    attach (self);
+  if (self->observer != NULL && now_ns () >= self->ask_ns)
+    ask (self);
+  if (self->consumer == NULL && self->observer != NULL && now_ns () >= self->look_ns)
+    {
+      look (self);
+      self->look_ns = next_look (self);
+    }
+  answer_collect (self);
+}
+
+static gpointer
+run (gpointer data)
+{
+  PoolWatch *self = data;
+
+  /* After pool_watch_new() has let go of the lock: `thread` is set. */
+  while (!is_ending (self))
+    {
+      gint64 due_ns;
+
+      do_what_is_due (self);
+      due_ns = self->observer == NULL ? self->retry_ns : self->ask_ns;
+      if (self->consumer != NULL)
+        take_leased (self, CLAMP (due_ns - now_ns (), 0, LEASE_WAIT_NS));
+      else
+        sleep_until (self, self->observer != NULL ? MIN (due_ns, self->look_ns) : due_ns);
+    }
+  return NULL;
+}
+
+static void
+say_fault (const Fault *fault, gpointer data)
+{
+  PoolWatch *self = data;
+
+  if (self->callbacks.fault != NULL)
+    self->callbacks.fault (self, fault, self->data);
+}
+
+static void
+make_consumer (PoolWatch *self)
+{
+  g_autoptr (GError) error = NULL;
+
+  self->consumer = g_initable_new (SHMFRAME_TYPE_CONSUMER, NULL, &error, "pool", self->pool,
+                                   "delivery", SHMFRAME_DELIVERY_LATEST, "leases", LEASES, NULL);
+  if (error != NULL)
+    self->unleased = g_strdup (error->message); /* the observer finds the same */
+}
+
+PoolWatch *
+pool_watch_new (const char *pool, const PoolWatchOptions *options,
+                const PoolWatchCallbacks *callbacks, gpointer data)
+{
+  PoolWatch *self = g_new0 (PoolWatch, 1);
+
+  self->pool = g_strdup (pool);
+  self->options = *options;
+  self->callbacks = *callbacks;
+  self->data = data;
+  g_mutex_init (&self->lock);
+  g_cond_init (&self->changed);
+  self->detector = detector_new (&options->limits, say_fault, self);
+  if (options->lease)
+    make_consumer (self);
+  g_mutex_lock (&self->lock);
+  self->thread = g_thread_new ("pool-watch", run, self);
+  g_mutex_unlock (&self->lock);
+  return self;
+}
+
+void
+pool_watch_free (PoolWatch *self)
+{
+  if (self == NULL)
+    return;
+  g_mutex_lock (&self->lock);
+  self->ending = TRUE;
+  g_cond_broadcast (&self->changed);
+  g_mutex_unlock (&self->lock);
+  if (self->consumer != NULL)
+    shmframe_consumer_set_flushing (self->consumer, TRUE);
+  g_thread_join (self->thread);
+  clear_seen (self);
+  g_clear_object (&self->observer);
+  g_clear_object (&self->consumer);
+  g_clear_pointer (&self->format, shmframe_format_unref);
+  detector_free (self->detector);
+  g_free (self->unobserved);
+  g_free (self->unleased);
+  g_free (self->said);
+  g_free (self->pool);
+  g_cond_clear (&self->changed);
+  g_mutex_clear (&self->lock);
+  g_free (self);
+}
+
+void
+pool_watch_get_counters (PoolWatch *self, PoolWatchCounters *counters)
+{
+  g_mutex_lock (&self->lock);
+  *counters = self->counted;
+  g_mutex_unlock (&self->lock);
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "export.h"
+#include "../picture.h"
+
+typedef struct
+{
+  ShmFrameFrame *frame;
+  char *path;
+} Job;
+
+static void
+job_free (gpointer data)
+{
+  Job *job = data;
+
+  shmframe_frame_unref (job->frame);
+  g_free (job->path);
+  g_free (job);
+}
+
+static void
+run (GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
+{
+  Job *job = data;
+  g_autoptr (PictureMaker) maker = picture_maker_new ();
+  g_autoptr (Picture) picture = NULL;
+  GError *error = NULL;
+
+  picture = picture_maker_convert (maker, job->frame, PICTURE_RGBA, 0, 0, &error);
+  if (picture != NULL && picture_save (picture, job->path, &error))
+    g_task_return_pointer (task, g_strdup (job->path), g_free);
+  else
+    g_task_return_error (task, error);
+}
+
+void
+viewer_export (ShmFrameFrame *frame, const char *path, GAsyncReadyCallback ended, gpointer data)
+{
+  g_autoptr (GTask) task = g_task_new (NULL, NULL, ended, data);
+  Job *job = g_new0 (Job, 1);
+
+  job->frame = shmframe_frame_ref (frame);
+  job->path = g_strdup (path);
+  g_task_set_task_data (task, job, job_free);
+  g_task_run_in_thread (task, run);
+}
+
+char *
+viewer_export_finish (GAsyncResult *result, GError **error)
+{
+  return g_task_propagate_pointer (G_TASK (result), error);
+}
+
+char *
+viewer_export_dup_name (const char *pool, ShmFrameFrame *frame)
+{
+  g_autofree char *name = g_path_get_basename (pool);
+
+  if (g_str_has_suffix (name, ".sock"))
+    name[strlen (name) - strlen (".sock")] = '\0';
+  return g_strdup_printf ("%s-%06" G_GUINT64_FORMAT ".png", name,
+                          shmframe_frame_get_sequence (frame));
+}
+
+char *
+viewer_export_dup_folder (void)
+{
+  const char *pictures = g_get_user_special_dir (G_USER_DIRECTORY_PICTURES);
+
+  if (pictures != NULL && g_file_test (pictures, G_FILE_TEST_IS_DIR))
+    return g_strdup (pictures);
+  return g_get_current_dir ();
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <gio/gio.h>
+#include <shmframe/shmframe.h>
+
+/* Writes a frame as a PNG file, on a thread of its own. Main thread. */
+void viewer_export (ShmFrameFrame *frame, const char *path, GAsyncReadyCallback ended,
+                    gpointer data);
+/* The path that was written, or NULL with an error. (transfer full) */
+char *viewer_export_finish (GAsyncResult *result, GError **error);
+
+/* "cam0-000123.png". (transfer full) */
+char *viewer_export_dup_name (const char *pool, ShmFrameFrame *frame);
+/* The folder for pictures, or the current one. (transfer full) */
+char *viewer_export_dup_folder (void);

@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <glib-unix.h>
+#include <stdio.h>
+
+#include "pool-watch.h"
+
+/* Prints what happens in pools, a line of JSON for each event. Each pool is watched by a thread of its
+ * own, and the registry by the main thread; whoever has something to say takes `lock`. */
+typedef struct
+{
+  GMutex lock;
+  GMainLoop *loop;
+  GHashTable *entries; /* path -> Entry */
+} Watch;
+
+typedef struct
+{
+  Watch *watch;
+  char *pool;
+  PoolWatch *pool_watch;
+  gboolean attached;
+  PoolView *before; /* what the producer said last */
+} Entry;
+
+/* ---- lines --------------------------------------------------------------------------------- */
+
+static void
+add_string (JsonBuilder *builder, const char *name, const char *value)
+{
+  json_builder_set_member_name (builder, name);
+  json_builder_add_string_value (builder, value);
+}
+
+static void
+add_number (JsonBuilder *builder, const char *name, guint64 value)
+{
+  json_builder_set_member_name (builder, name);
+  json_builder_add_int_value (builder, (gint64) value);
+}
+
+static JsonBuilder *
+begin_event (const Entry *entry, const char *event)
+{
+  JsonBuilder *builder = json_builder_new ();
+  g_autoptr (GDateTime) now = g_date_time_new_now_utc ();
+  g_autofree char *time = g_date_time_format (now, "%Y-%m-%dT%H:%M:%S.%fZ");
+
+  json_builder_begin_object (builder);
+  add_string (builder, "time", time);
+  add_number (builder, "monotonic-ns", (guint64) g_get_monotonic_time () * 1000);
+  add_string (builder, "pool", entry->pool);
+  add_string (builder, "event", event);
+  return builder;
+}
+
+static void
+quit_later (gpointer loop)
+{
+  g_main_loop_quit (loop);
+}
+
+/* Prints it. When nobody reads any more, that is the end; any other error is said by main(). */
+static void
+end_event (const Entry *entry, JsonBuilder *builder)
+{
+  g_autofree char *line = NULL;
+
+  json_builder_end_object (builder);
+  line = json_line (builder);
+  g_mutex_lock (&entry->watch->lock);
+  if (!ferror (stdout) && (printf ("%s\n", line) < 0 || fflush (stdout) != 0))
+    {
+      if (errno == EPIPE)
+        clearerr (stdout);
+      /* The loop may not run yet, and would not know of it. */
+      g_idle_add_once (quit_later, entry->watch->loop);
+    }
+  g_mutex_unlock (&entry->watch->lock);
+}
+
+static void
+say_reason (const Entry *entry, const char *event, const char *reason)
+{
+  JsonBuilder *builder = begin_event (entry, event);
+
+  if (reason != NULL)
+    add_string (builder, "reason", reason);
+  end_event (entry, builder);
+}
+
+static void
+say_count (const Entry *entry, const char *event, guint64 count)
+{
+  JsonBuilder *builder = begin_event (entry, event);
+
+  add_number (builder, "count", count);
+  end_event (entry, builder);
+}
+
+static void
+say_consumer (const Entry *entry, const char *event, GVariant *consumer, guint64 count)
+{
+  JsonBuilder *builder = begin_event (entry, event);
+
+  add_number (builder, "id", lookup_number (consumer, "id"));
+  add_number (builder, "pid", lookup_number (consumer, "pid"));
+  add_string (builder, "program", lookup_string (consumer, "program"));
+  add_string (builder, "delivery", lookup_string (consumer, "delivery"));
+  if (count > 0)
+    add_number (builder, "count", count);
+  end_event (entry, builder);
+}
+
+/* ---- what a pool's watch says, on its thread ----------------------------------------------- */
+
+static void
+hear_state (PoolWatch *watch, const char *reason, gpointer data)
+{
+  Entry *entry = data;
+
+  entry->attached = reason == NULL;
+  if (!entry->attached)
+    g_clear_pointer (&entry->before, pool_view_free);
+  say_reason (entry, entry->attached ? "attached" : "lost", reason);
+}
+
+static void
+hear_fault (PoolWatch *watch, const Fault *fault, gpointer data)
+{
+  Entry *entry = data;
+  JsonBuilder *builder = begin_event (entry, "fault");
+
+  add_string (builder, "kind", fault_kind_name (fault->kind));
+  add_number (builder, "sequence", fault->sequence);
+  add_string (builder, "text", fault->text);
+  end_event (entry, builder);
+}
+
+static GVariant *
+find_consumer (const PoolView *view, guint64 id)
+{
+  for (guint i = 0; view != NULL && i < view->consumers->len; i++)
+    if (lookup_number (view->consumers->pdata[i], "id") == id)
+      return view->consumers->pdata[i];
+  return NULL;
+}
+
+static guint64
+more_than_before (GVariant *before, GVariant *now, const char *key)
+{
+  guint64 then = before != NULL ? lookup_number (before, key) : 0;
+  guint64 value = lookup_number (now, key);
+
+  return value > then ? value - then : 0;
+}
+
+static void
+compare_consumers (const Entry *entry, const PoolView *view)
+{
+  for (guint i = 0; entry->before != NULL && i < entry->before->consumers->len; i++)
+    {
+      GVariant *consumer = entry->before->consumers->pdata[i];
+
+      if (find_consumer (view, lookup_number (consumer, "id")) == NULL)
+        say_consumer (entry, "consumer-detached", consumer, 0);
+    }
+  for (guint i = 0; i < view->consumers->len; i++)
+    {
+      GVariant *consumer = view->consumers->pdata[i];
+      GVariant *before = find_consumer (entry->before, lookup_number (consumer, "id"));
+      guint64 drops = more_than_before (before, consumer, "drops");
+
+      if (before == NULL)
+        say_consumer (entry, "consumer-attached", consumer, 0);
+      if (drops > 0)
+        say_consumer (entry, "drops", consumer, drops);
+    }
+}
+
+static void
+compare_format (const Entry *entry, const PoolView *view)
+{
+  ShmFrameFormat *before = entry->before != NULL ? entry->before->format : NULL;
+  g_autofree char *text = NULL;
+  JsonBuilder *builder;
+
+  if (view->format == NULL || (before != NULL && shmframe_format_equal (before, view->format)))
+    return;
+  text = shmframe_format_to_string (view->format);
+  builder = begin_event (entry, "format");
+  add_string (builder, "format", text);
+  end_event (entry, builder);
+}
+
+static void
+hear_view (PoolWatch *watch, PoolView *view, gpointer data)
+{
+  static const struct
+  {
+    const char *key, *event;
+  } counts[] = { { "dropped", "dropped" }, { "evictions", "evicted" } };
+  Entry *entry = data;
+
+  compare_format (entry, view);
+  for (gsize i = 0; entry->before != NULL && i < G_N_ELEMENTS (counts); i++)
+    {
+      guint64 more = more_than_before (entry->before->stats, view->stats, counts[i].key);
+
+      if (more > 0)
+        say_count (entry, counts[i].event, more);
+    }
+  compare_consumers (entry, view);
+  pool_view_free (entry->before);
+  entry->before = view;
+}
+
+/* ---- pools --------------------------------------------------------------------------------- */
+
+static Entry *
+entry_new (Watch *watch, const char *pool)
+{
+  Entry *entry = g_new0 (Entry, 1);
+
+  entry->watch = watch;
+  entry->pool = g_utf8_make_valid (pool, -1);
+  return entry;
+}
+
+static void
+entry_start (Entry *entry, const char *path)
+{
+  static const PoolWatchCallbacks callbacks
+      = { .state = hear_state, .view = hear_view, .fault = hear_fault };
+  const PoolWatchOptions options = { .limits.freeze_ns = DETECT_FREEZE_NS };
+
+  entry->pool_watch = pool_watch_new (path, &options, &callbacks, entry);
+}
+
+static void
+entry_free (gpointer data)
+{
+  Entry *entry = data;
+
+  pool_watch_free (entry->pool_watch);
+  pool_view_free (entry->before);
+  g_free (entry->pool);
+  g_free (entry);
+}
+
+static void
+pool_removed (ShmFrameRegistry *registry, ShmFramePoolInfo *info, Watch *watch)
+{
+  const char *path = shmframe_pool_info_get_path (info);
+  Entry *entry = g_hash_table_lookup (watch->entries, path);
+
+  if (entry == NULL)
+    return;
+  g_clear_pointer (&entry->pool_watch, pool_watch_free);
+  if (entry->attached)
+    say_reason (entry, "lost", "the producer has gone");
+  say_reason (entry, "pool-removed", NULL);
+  g_hash_table_remove (watch->entries, path);
+}
+
+static void
+pool_added (ShmFrameRegistry *registry, ShmFramePoolInfo *info, Watch *watch)
+{
+  const char *path = shmframe_pool_info_get_path (info);
+  g_autofree char *valid_path = g_utf8_make_valid (path, -1);
+  JsonBuilder *builder;
+  Entry *entry;
+
+  if (g_hash_table_contains (watch->entries, path))
+    return;
+  entry = entry_new (watch, shmframe_pool_info_get_name (info));
+  g_hash_table_insert (watch->entries, g_strdup (path), entry);
+  builder = begin_event (entry, "pool-added");
+  add_string (builder, "path", valid_path);
+  add_number (builder, "pid", shmframe_pool_info_get_pid (info));
+  add_string (builder, "program", shmframe_pool_info_get_program (info));
+  add_string (builder, "problem", shmframe_pool_info_get_problem (info));
+  end_event (entry, builder);
+  entry_start (entry, path);
+}
+
+static gboolean
+quit (gpointer loop)
+{
+  g_main_loop_quit (loop);
+  return G_SOURCE_CONTINUE;
+}
+
+/* The reader of a pipe is gone, also when there is nothing to write. */
+static gboolean
+output_closed (gint fd, GIOCondition condition, gpointer loop)
+{
+  g_main_loop_quit (loop);
+  return G_SOURCE_REMOVE;
+}
+
+static void
+run (Watch *watch, const char *pool)
+{
+  g_autoptr (ShmFrameRegistry) registry = NULL;
+  g_autoptr (GPtrArray) pools = NULL;
+
+  if (pool != NULL)
+    {
+      Entry *entry = entry_new (watch, pool);
+
+      g_hash_table_insert (watch->entries, g_strdup (pool), entry);
+      entry_start (entry, pool);
+    }
+  else
+    {
+      registry = shmframe_registry_new ();
+      g_signal_connect (registry, "pool-added", G_CALLBACK (pool_added), watch);
+      g_signal_connect (registry, "pool-removed", G_CALLBACK (pool_removed), watch);
+      pools = shmframe_registry_list (registry);
+      for (guint i = 0; i < pools->len; i++)
+        pool_added (registry, pools->pdata[i], watch);
+    }
+  g_main_loop_run (watch->loop);
+}
+
+int
+command_watch (int argc, char **argv)
+{
+  gboolean json = FALSE;
+  const GOptionEntry options[] = {
+    { "json", 0, 0, G_OPTION_ARG_NONE, &json, "Print JSON, as it always does", NULL },
+    G_OPTION_ENTRY_NULL,
+  };
+  Watch watch = { 0 };
+
+  if (!parse_options (&argc, &argv, options, "[POOL]",
+                      "Prints what happens in a pool, or in all: a line of JSON for each event."))
+    return EXIT_USAGE;
+  signal (SIGPIPE, SIG_IGN);
+  g_mutex_init (&watch.lock);
+  watch.loop = g_main_loop_new (NULL, FALSE);
+  watch.entries = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, entry_free);
+  g_unix_signal_add (SIGINT, quit, watch.loop);
+  g_unix_signal_add (SIGTERM, quit, watch.loop);
+  g_unix_fd_add (fileno (stdout), G_IO_ERR, output_closed, watch.loop);
+  run (&watch, argc == 2 ? argv[1] : NULL);
+  g_hash_table_unref (watch.entries);
+  g_main_loop_unref (watch.loop);
+  g_mutex_clear (&watch.lock);
+  return EXIT_OK;
+}
