@@ -104,10 +104,10 @@ class Card:
         chroma = [(1, 2)] if self.format in ('NV12', 'P010_10LE') else [(1,), (2,)]
         return plane(sample(0)) + b''.join(plane(sample(*c), layout.across, layout.down) for c in chroma)
 
-    def pipeline(self, folder, pool, rate=5):
+    def pipeline(self, folder, pool):
         """For gst-launch-1.0."""
         path = folder / f'{pool}.raw'
         path.write_bytes(self.pixels())
         return ['multifilesrc', f'location={path}', 'num-buffers=1', f'caps={self.caps()}', '!',
-                'imagefreeze', 'is-live=true', '!', f'video/x-raw,framerate={rate}/1', '!',
+                'imagefreeze', 'is-live=true', '!', 'video/x-raw,framerate=5/1', '!',
                 'shmframesink', f'pool={pool}', 'history=4']

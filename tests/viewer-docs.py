@@ -5,65 +5,60 @@
 Without the option they are made, looked through, and thrown away."""
 import pathlib
 import re
-import shutil
 import sys
 import time
 
-from desktop import Box, await_value, xdotool
-from toolbox import start
-from viewerwindow import await_live, desk, main, open_window, row
+from desktop import await_value
+from viewerwindow import await_live, desk, launch, main, open_window, row
 
 UPDATE = '--update-docs' in sys.argv
 IMAGES = pathlib.Path(__file__).resolve().parents[1] / 'docs/images' if UPDATE else desk.folder
-SIZE = Box(0, 0, 1120, 770)
 LARGEST = 150000  # bytes
 HISTORY_S = 50 if UPDATE else 0  # of the charts
 CAMERA = ('videotestsrc is-live=true pattern=smpte-rp-219 ! '
           'video/x-raw,format=NV12,width=1280,height=720,framerate=30/1 ! timeoverlay valignment=center '
-          'halignment=center font-desc=Sans,60 ! shmframesink pool=camera history=4')
+          'halignment=center font-desc=Sans,40 ! shmframesink pool=camera history=4')
 SCREEN = ('videotestsrc is-live=true pattern=ball ! '
           'video/x-raw,format=BGRx,width=640,height=360,framerate=25/1 ! shmframesink pool=screen')
-# One is too slow for what it gets, and holds all that it may.
-CONSUMERS = {'recorder': 'shmframesrc pool=camera ! fakesink',
-             'preview': 'shmframesrc pool=camera delivery=latest leases=2 ! fakesink',
-             'encoder': 'shmframesrc pool=camera leases=4 ! queue max-size-buffers=4 ! '
-                        'identity sleep-time=400000 ! fakesink'}
-
-
-def launch_as(program, pipeline):
-    """Under a name that says what it is for."""
-    path = desk.folder / program
-    path.symlink_to(shutil.which('gst-launch-1.0'))
-    return start(str(path), '-q', *pipeline.split())
+# The last is too slow for what it gets, and holds all that it may.
+CONSUMERS = ('shmframesrc pool=camera ! fakesink',
+             'shmframesrc pool=camera delivery=latest leases=2 ! fakesink',
+             'shmframesrc pool=camera leases=4 ! queue max-size-buffers=4 ! identity sleep-time=400000 ! '
+             'fakesink')
+taken = []  # written at the end: that takes time, which a live picture would show
 
 
 def take(window, name):
-    box = window.root.box
-    desk.look().save(IMAGES / f'{name}.png', box._replace(x=window.left, y=window.top))
-    size = (IMAGES / f'{name}.png').stat().st_size
+    taken.append((name, desk.look(), window.root.box._replace(x=window.left, y=window.top)))
+
+
+def write(name, picture, box):
+    path = IMAGES / f'{name}.png'
+    picture.save(path, box)
+    size = path.stat().st_size
     print(f'# {name}.png: {box.width} x {box.height}, {size // 1000} kB')
     assert 10000 < size < LARGEST, f'{name}.png has {size} bytes'
 
 
 def show_tab(window, number, name):
+    panels = window.box('ViewerPanels')
+    before = desk.look().part(panels)
     window.keys(f'alt+{number}')
-    await_value(lambda: window.box(name).width > 100, name)
+    await_value(lambda: window.box(name).width > 100 and desk.look().part(panels) != before, name)
 
 
 def test_pictures():
     IMAGES.mkdir(parents=True, exist_ok=True)
-    launch_as('camera', CAMERA)
-    launch_as('desktop', SCREEN)
-    for program, pipeline in CONSUMERS.items():
-        launch_as(program, pipeline)
+    for pipeline in (CAMERA, SCREEN, *CONSUMERS):
+        launch(pipeline.split())
     window = open_window('camera')
-    xdotool('windowsize', window.id, SIZE.width, SIZE.height)
-    await_value(lambda: window.root.box.width < SIZE.width, 'its size')
     await_live(window)
     window.keys('alt+2')
     window.await_text('ViewerConsumerList', 'all leases held|holds all')
     await_value(lambda: re.search(r'\d fps', row(window, 'screen').name), 'the other pool')
     time.sleep(HISTORY_S)
+    take(window, 'frame-viewer-consumers')
+    show_tab(window, 1, 'ViewerSlotMap')
     take(window, 'frame-viewer')
     show_tab(window, 3, 'Frame rate')
     take(window, 'frame-viewer-charts')
@@ -74,6 +69,8 @@ def test_pictures():
     window.await_text('ViewerEventLog', '^drops$')
     take(window, 'frame-viewer-log')
     window.quit()
+    for name, picture, box in taken:
+        write(name, picture, box)
 
 
 if __name__ == '__main__':

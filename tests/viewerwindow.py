@@ -3,6 +3,7 @@
 import functools
 import json
 import math
+import os
 import re
 import sys
 import time
@@ -15,7 +16,7 @@ from toolbox import start
 
 BACKGROUND = (22, 24, 26)  # round the picture
 TOLERANCE = 3              # of 255
-viewer = sys.argv[1]
+viewer = os.path.abspath(sys.argv[1])
 desk = desktop.Desktop()
 
 
