@@ -22,6 +22,8 @@ inspect, producer, consumer = sys.argv[1:4]
 folder = tempfile.mkdtemp(prefix='shmframe-inspect-live-')
 os.environ['SHMFRAME_RUNTIME_DIR'] = folder
 running = []
+# A shell's background job ignores it, and so would what is started here.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def start(*command, **options):
