@@ -3,8 +3,9 @@
 /*
  * The producer that disturb.py measures, and its consumer:
  *
- *   disturb-producer produce POOL FD   for each line N on standard input, publishes N frames at 100 fps
- *                                      and says "done"; after each frame it reads a byte from FD
+ *   disturb-producer produce POOL FD   says its pid; for each line N on standard input, publishes N
+ *                                      frames at 100 fps and says "done"; after each frame it reads a
+ *                                      byte from FD
  *   disturb-producer consume POOL FD   leases them (latest); writes a byte to FD each time that it has
  *                                      had one and has asked to be woken for the next
  *
@@ -78,6 +79,8 @@ produce (const char *pool, int armed)
   g_assert_no_error (error);
   shmframe_producer_set_format (producer, format, &error);
   g_assert_no_error (error);
+  printf ("%d\n", getpid ());
+  fflush (stdout);
   while (fgets (line, sizeof line, stdin) != NULL)
     {
       publish (producer, (guint) atoi (line), armed);
