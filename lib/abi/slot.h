@@ -211,9 +211,9 @@ shmframe_slot_count_latency (ShmFrameControl *control, uint32_t bucket)
 {
   _Atomic uint32_t *count
       = &control->latency[bucket < SHMFRAME_LATENCY_BUCKETS ? bucket : SHMFRAME_LATENCY_BUCKETS - 1];
+  uint32_t before = atomic_load_explicit (count, memory_order_relaxed);
 
-  atomic_store_explicit (count, atomic_load_explicit (count, memory_order_relaxed) + 1,
-                         memory_order_relaxed);
+  atomic_store_explicit (count, before + 1, memory_order_relaxed);
 }
 
 /* ---- producer: reuse ----------------------------------------------------------------------- */
