@@ -482,7 +482,7 @@ test_foreign_files (Fixture *fixture, gconstpointer data)
 
   /* A socket without a lock file: another program's while somebody listens, else a dead one. */
   fd = bind_raw (fixture->path, TRUE);
-  assert_state (fixture->path, SHMFRAME_NAME_UNKNOWN, 0);
+  assert_state (fixture->path, SHMFRAME_NAME_FOREIGN, 0);
   assert_in_use (fixture->path, getpid ());
   shmframe_name_sweep (fixture->path);
   g_assert_cmpuint (count_files (fixture->folder), ==, 1);

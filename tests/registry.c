@@ -198,6 +198,23 @@ test_strange_files (void)
     }
 }
 
+/* A socket of another program is shown, and said to be no pool. */
+static void
+test_foreign (void)
+{
+  g_autoptr (ShmFrameRegistry) registry = shmframe_registry_new ();
+  g_autofree char *path = g_build_filename (folder, "other.sock", NULL);
+  g_autoptr (GPtrArray) pools = NULL;
+
+  make_socket (path);
+  pools = shmframe_registry_list (registry);
+  g_assert_cmpuint (pools->len, ==, 1);
+  g_assert_false (shmframe_pool_info_is_live (pools->pdata[0]));
+  g_assert_cmpstr (shmframe_pool_info_get_problem (pools->pdata[0]), ==,
+                   "not a pool, but another program's socket");
+  g_assert_cmpint (g_remove (path), ==, 0); /* not ours to sweep */
+}
+
 int
 main (int argc, char **argv)
 {
@@ -213,6 +230,7 @@ main (int argc, char **argv)
   g_test_add_func ("/registry/restart", test_restart);
   g_test_add_func ("/registry/late-folder", test_late_folder);
   g_test_add_func ("/registry/strange-files", test_strange_files);
+  g_test_add_func ("/registry/foreign", test_foreign);
   failed = g_test_run ();
   g_assert_cmpint (g_rmdir (folder), ==, 0);
   g_free (folder);

@@ -240,6 +240,8 @@ look_at (const char *path)
     return NULL;
   if (state == SHMFRAME_NAME_DEAD)
     problem = "producer is dead";
+  else if (state == SHMFRAME_NAME_FOREIGN)
+    problem = "not a pool, but another program's socket";
   else if (state == SHMFRAME_NAME_UNKNOWN || access (path, W_OK) < 0)
     problem = "permission denied";
 

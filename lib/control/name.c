@@ -457,9 +457,10 @@ query (const char *path, guint *pid)
       int fd = open (lock_path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
       gboolean current;
 
-      /* A socket without a lock file is not of our making. */
+      if (fd < 0 && errno == ENOENT)
+        return is_socket (path) ? SHMFRAME_NAME_FOREIGN : SHMFRAME_NAME_DEAD;
       if (fd < 0)
-        return errno == ENOENT && !is_socket (path) ? SHMFRAME_NAME_DEAD : SHMFRAME_NAME_UNKNOWN;
+        return SHMFRAME_NAME_UNKNOWN;
       state = shmframe_lock_is_owned (fd, pid) ? SHMFRAME_NAME_LIVE : SHMFRAME_NAME_DEAD;
       current = shmframe_lock_is_current (fd, lock_path);
       close (fd);
@@ -536,10 +537,11 @@ take_lock (ShmFrameName *self, gboolean *fresh, GError **error)
       default:
         return set_system_error (error, errno, "owning %s: lock file %s", self->path, lock_path);
       }
-  g_set_error (error, SHMFRAME_ERROR, SHMFRAME_ERROR_NAME_IN_USE,
-               "owning %s: another process is removing what a dead producer left, and does not go on: "
-               "continue or kill it (fuser %s), or use another name",
-               self->path, lock_path);
+  g_set_error (
+      error, SHMFRAME_ERROR, SHMFRAME_ERROR_NAME_IN_USE,
+      "owning %s: another process is removing what a dead producer left, and does not go on: "
+      "continue or kill it (fuser %s), or use another name",
+      self->path, lock_path);
   return FALSE;
 }
 

@@ -48,6 +48,7 @@ typedef enum
 {
   SHMFRAME_NAME_LIVE,
   SHMFRAME_NAME_DEAD,
+  SHMFRAME_NAME_FOREIGN, /* a socket without a lock file: of another program */
   SHMFRAME_NAME_UNKNOWN, /* no permission to look */
 } ShmFrameNameState;
 ShmFrameNameState shmframe_name_query (const char *path, guint *pid);
