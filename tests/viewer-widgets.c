@@ -316,8 +316,8 @@ static void
 test_consumer_cells (void)
 {
   GtkWidget *list = viewer_consumer_list_new (), *window = screen_show (list, 1100, 300);
-  static const char *const cells[] = { "recorder", "4001", "ordered", "sleep",   "4", "2", "7",
-                                       "3",        "-",    "12.3 ms", "87.0 us", "-", "" };
+  static const char *const cells[] = { "recorder", "4001", "ordered", "2", "4",    "7", "3", "-",
+                                       "12.3 ms",  "",     "87.0 us", "-", "sleep" };
 
   for (guint held = 2; held < 4; held++)
     {

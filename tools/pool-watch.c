@@ -273,7 +273,8 @@ lose (PoolWatch *self, const GError *error)
     return;
   self->died = g_error_matches (error, SHMFRAME_ERROR, SHMFRAME_ERROR_CLOSED);
   g_free (self->unobserved);
-  self->unobserved = g_strdup (error->message);
+  self->unobserved = self->died ? g_strdup_printf ("its producer has gone: %s", error->message)
+                                : g_strdup (error->message);
   say_state (self);
 }
 

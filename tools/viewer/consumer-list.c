@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "consumer-list.h"
 
+#include "consumer-entry.h"
 #include "paint.h"
 
 #define SECOND G_GINT64_CONSTANT (1000000000)
@@ -12,19 +13,19 @@ static const struct
   guint chars; /* wide */
   gboolean number;
 } columns[N_CONSUMER_COLUMNS] = {
-  [CONSUMER_PROGRAM] = { "Program", 16, FALSE },
-  [CONSUMER_PID] = { "Pid", 7, TRUE },
-  [CONSUMER_DELIVERY] = { "Delivery", 8, FALSE },
-  [CONSUMER_WAIT] = { "Wait", 7, FALSE },
-  [CONSUMER_LEASES] = { "Leases", 5, TRUE },
-  [CONSUMER_HELD] = { "Held", 5, TRUE },
-  [CONSUMER_LAG] = { "Lag", 5, TRUE },
-  [CONSUMER_DROPS] = { "Drops", 6, TRUE },
-  [CONSUMER_DROP_RATE] = { "Drops/s", 6, TRUE },
-  [CONSUMER_LONGEST_HOLD] = { "Longest hold", 9, TRUE },
-  [CONSUMER_LATENCY_P50] = { "Latency p50", 9, TRUE },
-  [CONSUMER_LATENCY_P99] = { "Latency p99", 9, TRUE },
+  [CONSUMER_PROGRAM] = { "Program", 14, FALSE },
+  [CONSUMER_PID] = { "Pid", 6, TRUE },
+  [CONSUMER_DELIVERY] = { "Delivery", 7, FALSE },
+  [CONSUMER_HELD] = { "Held", 4, TRUE },
+  [CONSUMER_LEASES] = { "Leases", 4, TRUE },
+  [CONSUMER_LAG] = { "Lag", 4, TRUE },
+  [CONSUMER_DROPS] = { "Drops", 5, TRUE },
+  [CONSUMER_DROP_RATE] = { "Drops/s", 5, TRUE },
+  [CONSUMER_LONGEST_HOLD] = { "Longest hold", 8, TRUE },
   [CONSUMER_HINT] = { "Hint", 30, FALSE },
+  [CONSUMER_LATENCY_P50] = { "Latency p50", 8, TRUE },
+  [CONSUMER_LATENCY_P99] = { "Latency p99", 8, TRUE },
+  [CONSUMER_WAIT] = { "Wait", 7, FALSE },
 };
 
 /* ---- a row --------------------------------------------------------------------------------- */
@@ -105,76 +106,7 @@ set_cell (Row *self, ConsumerColumn column, char *text)
   show_cell (self, column);
 }
 
-/* ---- what a consumer's numbers mean -------------------------------------------------------- */
-
-/* What is read of a consumer's a{sv}, in one pass: 128 of them come ten times a second. */
-enum
-{
-  ID,
-  PID,
-  LEASES,
-  HELD,
-  LAG,
-  DROPS,
-  LONGEST_HOLD,
-  LATENCY_P50,
-  LATENCY_P99,
-  N_NUMBERS,
-};
-static const char *const keys[N_NUMBERS] = { "id",
-                                             "pid",
-                                             "leases",
-                                             "held",
-                                             "lag",
-                                             "drops",
-                                             "longest-hold-ns",
-                                             "latency-p50-ns",
-                                             "latency-p99-ns" };
-
-typedef struct
-{
-  guint64 number[N_NUMBERS];
-  const char *program, *delivery, *wait; /* the variant's */
-} Entry;
-
-static void
-read_value (Entry *self, const char *key, GVariant *value)
-{
-  if (g_variant_is_of_type (value, G_VARIANT_TYPE_STRING))
-    {
-      const char *text = g_variant_get_string (value, NULL);
-
-      if (g_str_equal (key, "program"))
-        self->program = text;
-      else if (g_str_equal (key, "delivery"))
-        self->delivery = text;
-      else if (g_str_equal (key, "wait"))
-        self->wait = text;
-      return;
-    }
-  for (guint i = 0; i < N_NUMBERS; i++)
-    if (g_str_equal (key, keys[i]))
-      {
-        if (g_variant_is_of_type (value, G_VARIANT_TYPE_UINT32))
-          self->number[i] = g_variant_get_uint32 (value);
-        else if (g_variant_is_of_type (value, G_VARIANT_TYPE_UINT64))
-          self->number[i] = g_variant_get_uint64 (value);
-        return;
-      }
-}
-
-static void
-read_entry (Entry *self, GVariant *consumer)
-{
-  GVariantIter iter;
-  const char *key;
-  GVariant *value;
-
-  *self = (Entry){ .program = "", .delivery = "", .wait = "" };
-  g_variant_iter_init (&iter, consumer);
-  while (g_variant_iter_loop (&iter, "{&sv}", &key, &value))
-    read_value (self, key, value);
-}
+/* ---- what a consumer's numbers show ---- */
 
 static void
 count_drops (Row *self, guint64 drops, gint64 now_ns)
@@ -194,55 +126,6 @@ count_drops (Row *self, guint64 drops, gint64 now_ns)
   self->mark_drops = drops;
 }
 
-static void add_hint (GString *text, const char *format, ...) G_GNUC_PRINTF (2, 3);
-
-static void
-add_hint (GString *text, const char *format, ...)
-{
-  va_list args;
-
-  if (text->len > 0)
-    g_string_append (text, " · ");
-  va_start (args, format);
-  g_string_append_vprintf (text, format, args);
-  va_end (args);
-}
-
-static const char *
-frames (guint64 n)
-{
-  return n == 1 ? "frame" : "frames";
-}
-
-static char *
-dup_hint (const Row *self, const Entry *entry, guint64 window, gboolean live)
-{
-  guint64 leases = entry->number[LEASES], held = entry->number[HELD], lag = entry->number[LAG];
-  gboolean waited_for = window > 0 && g_str_equal (entry->delivery, "lossless");
-  GString *text = g_string_new (NULL);
-
-#define NUMBER "%" G_GUINT64_FORMAT
-  if (leases == 1 && held >= leases)
-    add_hint (text, "holds its only lease: it cannot get the next frame; release sooner or ask for "
-                    "more leases");
-  else if (leases > 1 && held >= leases)
-    add_hint (text,
-              "holds all of its " NUMBER " leases: it cannot get the next frame; release sooner or "
-              "ask for more leases",
-              leases);
-  if (waited_for && lag >= window)
-    add_hint (text, NUMBER " %s behind, all of a window of " NUMBER ": the producer %s", lag,
-              frames (lag), window, live ? "evicts it" : "waits for it");
-  else if (waited_for && lag > 0 && lag >= window - window / 4)
-    add_hint (text, NUMBER " %s behind of a window of " NUMBER ": the producer will %s", lag,
-              frames (lag), window, live ? "evict it" : "wait");
-  if (self->drop_rate > 0)
-    add_hint (text, "dropped %" G_GINT64_FORMAT " %s in the last second", self->drop_rate,
-              frames ((guint64) self->drop_rate));
-#undef NUMBER
-  return g_string_free (text, FALSE);
-}
-
 static char *
 dup_number (guint64 number)
 {
@@ -257,25 +140,23 @@ dup_duration (guint64 ns)
 }
 
 static void
-update_row (Row *self, const Entry *entry, guint64 window, gboolean live, gint64 now_ns)
+update_row (Row *self, const ConsumerEntry *entry, guint64 window, gboolean live, gint64 now_ns)
 {
-  const guint64 *number = entry->number;
-
-  count_drops (self, number[DROPS], now_ns);
+  count_drops (self, entry->drops, now_ns);
   set_cell (self, CONSUMER_PROGRAM, paint_clean (entry->program, PROGRAM_MAX));
-  set_cell (self, CONSUMER_PID, number[PID] != 0 ? dup_number (number[PID]) : g_strdup ("?"));
+  set_cell (self, CONSUMER_PID, entry->pid != 0 ? dup_number (entry->pid) : g_strdup ("?"));
   set_cell (self, CONSUMER_DELIVERY, paint_clean (entry->delivery, 16));
   set_cell (self, CONSUMER_WAIT, paint_clean (entry->wait, 16));
-  set_cell (self, CONSUMER_LEASES, dup_number (number[LEASES]));
-  set_cell (self, CONSUMER_HELD, dup_number (number[HELD]));
-  set_cell (self, CONSUMER_LAG, dup_number (number[LAG]));
-  set_cell (self, CONSUMER_DROPS, dup_number (number[DROPS]));
+  set_cell (self, CONSUMER_LEASES, dup_number (entry->leases));
+  set_cell (self, CONSUMER_HELD, dup_number (entry->held));
+  set_cell (self, CONSUMER_LAG, dup_number (entry->lag));
+  set_cell (self, CONSUMER_DROPS, dup_number (entry->drops));
   set_cell (self, CONSUMER_DROP_RATE,
             self->drop_rate >= 0 ? dup_number ((guint64) self->drop_rate) : g_strdup ("-"));
-  set_cell (self, CONSUMER_LONGEST_HOLD, dup_duration (number[LONGEST_HOLD]));
-  set_cell (self, CONSUMER_LATENCY_P50, dup_duration (number[LATENCY_P50]));
-  set_cell (self, CONSUMER_LATENCY_P99, dup_duration (number[LATENCY_P99]));
-  set_cell (self, CONSUMER_HINT, dup_hint (self, entry, window, live));
+  set_cell (self, CONSUMER_LONGEST_HOLD, dup_duration (entry->longest_hold_ns));
+  set_cell (self, CONSUMER_LATENCY_P50, dup_duration (entry->latency_p50_ns));
+  set_cell (self, CONSUMER_LATENCY_P99, dup_duration (entry->latency_p99_ns));
+  set_cell (self, CONSUMER_HINT, consumer_entry_dup_hint (entry, self->drop_rate, window, live));
 }
 
 /* ---- the list ------------------------------------------------------------------------------ */
@@ -332,15 +213,15 @@ static void
 show_consumer (ViewerConsumerList *self, GVariant *consumer, guint64 window, gboolean live)
 {
   g_autoptr (Row) made = NULL;
-  Entry entry;
+  ConsumerEntry entry;
   Row *row;
 
-  read_entry (&entry, consumer);
-  row = g_hash_table_lookup (self->by_id, &entry.number[ID]);
+  consumer_entry_read (&entry, consumer);
+  row = g_hash_table_lookup (self->by_id, &entry.id);
   if (row == NULL)
     {
       row = made = g_object_new (TYPE_ROW, NULL);
-      row->id = entry.number[ID];
+      row->id = entry.id;
       g_hash_table_insert (self->by_id, &row->id, row);
     }
   row->pass = self->pass;

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "journal.h"
 
+#define DROPS_NS                                                                                   \
+  (G_GINT64_CONSTANT (10) * 1000 * 1000 * 1000) /* between two lines for one consumer */
+
 struct _Journal
 {
   ViewerSession *session;
@@ -14,7 +17,8 @@ struct _Journal
 typedef struct
 {
   char *text;
-  guint64 drops;
+  guint64 drops;   /* that the log has */
+  gint64 noted_ns; /* when it last got some; 0: never */
   gboolean seen;
 } Consumer;
 
@@ -53,18 +57,22 @@ describe (GVariant *consumer)
                           lookup_string (consumer, "delivery"), lookup_number (consumer, "leases"));
 }
 
+/* The first at once, then what came together: one that is too slow drops all the time. */
 static void
 note_drops (Journal *self, Consumer *consumer, guint64 drops, guint64 latest)
 {
-  if (drops > consumer->drops)
-    {
-      g_autofree char *text = g_strdup_printf ("%s missed %" G_GUINT64_FORMAT
-                                               " frames: it is too slow for its delivery",
-                                               consumer->text, drops - consumer->drops);
+  gint64 now_ns = g_get_monotonic_time () * 1000;
+  g_autofree char *text = NULL;
 
-      note (self, "drops", latest, text);
-    }
+  if (drops <= consumer->drops
+      || (consumer->noted_ns != 0 && now_ns - consumer->noted_ns < DROPS_NS))
+    return;
+  text
+      = g_strdup_printf ("%s: missed %" G_GUINT64_FORMAT " frames, it is too slow for its delivery",
+                         consumer->text, drops - consumer->drops);
+  note (self, "drops", latest, text);
   consumer->drops = drops;
+  consumer->noted_ns = now_ns;
 }
 
 /* `fresh`: nothing was known before, so who is there did not come just now. */

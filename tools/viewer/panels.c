@@ -225,6 +225,19 @@ add_panel (ViewerPanels *self, GtkWidget *child, const char *name, const char *t
   gtk_stack_add_titled (self->stack, child, name, title);
 }
 
+static GtkWidget *
+titled (const char *title, GtkWidget *child)
+{
+  GtkWidget *box = gtk_box_new (GTK_ORIENTATION_VERTICAL, 6), *label = gtk_label_new (title);
+
+  gtk_widget_add_css_class (label, "heading");
+  gtk_label_set_xalign (GTK_LABEL (label), 0);
+  gtk_widget_set_vexpand (child, TRUE);
+  gtk_box_append (GTK_BOX (box), label);
+  gtk_box_append (GTK_BOX (box), child);
+  return box;
+}
+
 static void
 add_panels (ViewerPanels *self)
 {
@@ -236,8 +249,12 @@ add_panels (ViewerPanels *self)
   add_panel (self, self->slots, "slots", "Slots");
   add_panel (self, self->consumers, "consumers", "Consumers");
   add_panel (self, make_charts (self), "charts", "Charts");
-  add_panel (self, make_grid ((GtkWidget *[]){ self->histogram, self->waveform }, 2, 2), "scopes",
-             "Scopes");
+  add_panel (
+      self,
+      make_grid ((GtkWidget *[]){ titled ("Histogram: red, green, blue, luma", self->histogram),
+                                  titled ("Waveform: luma by column", self->waveform) },
+                 2, 2),
+      "scopes", "Scopes");
   add_panel (self, self->log, "log", "Log");
 }
 

@@ -233,6 +233,14 @@ inspect (ViewerPictureView *self, gboolean inspects, guint x, guint y)
   g_signal_emit (self, signals[INSPECTED], 0);
 }
 
+/* A place in the widget as one in the picture. A pointer on a pixel's edge may be reported a little
+ * before it. */
+static double
+to_pixel (double place, double origin, double pixel)
+{
+  return (place - origin) / pixel + 1.0 / 64;
+}
+
 static void
 inspect_pointer (ViewerPictureView *self)
 {
@@ -243,8 +251,8 @@ inspect_pointer (ViewerPictureView *self)
   if (!self->has_pointer || self->marked || !get_place (self, &place))
     return;
   get_frame_size (self, &width, &height);
-  x = floor ((self->pointer_x - place.x) / place.pixel * width / place.width);
-  y = floor ((self->pointer_y - place.y) / place.pixel * height / place.height);
+  x = floor (to_pixel (self->pointer_x, place.x, place.pixel) * width / place.width);
+  y = floor (to_pixel (self->pointer_y, place.y, place.pixel) * height / place.height);
   if (x >= 0 && y >= 0 && x < width && y < height)
     inspect (self, TRUE, (guint) x, (guint) y);
   else
