@@ -189,7 +189,7 @@ print_table (Top *self)
   Table table;
 
   screen_begin (self->screen);
-  g_print ("%s  %u pools%s\n", time, self->entries->len,
+  g_print ("%s  %u pool%s%s\n", time, self->entries->len, self->entries->len == 1 ? "" : "s",
            screen_is_terminal (self->screen) ? "  (q ends)" : "");
   table_init (&table, 0x7fe, titles);
   for (guint i = 0; i < self->entries->len; i++)
