@@ -69,6 +69,26 @@ def test_text():
     finish(producer, signal.SIGTERM)
 
 
+def check_compressed(kind, encoder, media_type):
+    if toolbox.run('gst-inspect-1.0', '--exists', encoder)[0] != 0:
+        raise toolbox.Skip(f'needs {encoder}')
+    producer = produce(kind)
+    assert media_type in toolbox.run(inspect, 'show', kind)[1]
+    code, out, err = finish(check(kind, '--seconds', '2', '--json', *LIMITS))
+    verdict = json.loads(out)
+    assert code == 0 and verdict['verdict'] == 'clean' and verdict['frames'] > 0, (out, err)
+    finish(producer, signal.SIGTERM)
+
+
+def test_jpeg():
+    check_compressed('jpeg', 'jpegenc', 'image/jpeg')
+
+
+def test_h264():
+    """Most of its frames need the ones before them: no consumer could begin anywhere."""
+    check_compressed('h264', 'x264enc', 'video/x-h264')
+
+
 def test_silent():
     """No frame at all is a freeze, as long as the producer lives."""
     producer = produce('silent')
@@ -132,4 +152,5 @@ def test_dies():
     assert code == 1 and err and 'clean:' not in out, (out, err)
 
 
-toolbox.main('check', (test_verdicts, test_text, test_silent, test_dropping, test_not_there, test_dies))
+toolbox.main('check', (test_verdicts, test_text, test_jpeg, test_h264, test_silent, test_dropping, test_not_there,
+                       test_dies))
