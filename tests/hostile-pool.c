@@ -107,15 +107,29 @@ lie_later (RawProducer *raw)
 static const Lie lies[] = {
   { "header", lie_header }, { "layout", lie_layout }, { "payload", lie_payload },
   { "format", lie_format }, { "noise", lie_noise },   { "silence", lie_silence },
-  { "later", lie_later },
+  { "later", lie_later },   { "crowd", welcome },
 };
+
+/* A crowd: consumers without a number, with the same one, and of a program with too much to say. */
+static GVariant *
+stats_of (const Lie *lie)
+{
+  g_autofree char *program = g_strnfill (20000, 'p');
+
+  if (!g_str_equal (lie->kind, "crowd"))
+    return g_variant_new_parsed ("@a{sv} {}");
+  return g_variant_new_parsed ("{'consumers': <@aa{sv} [{'pid': <uint32 1>}, {'pid': <uint32 1>}, "
+                               "{'id': <uint32 7>, 'program': <%s>, 'delivery': <%s>}, "
+                               "{'id': <uint32 7>}, {'id': <uint32 8>, 'lag': <uint32 3>}]>}",
+                               program, program);
+}
 
 /* FALSE: it went. */
 static gboolean
 answer (RawProducer *raw, int socket, const Lie *lie)
 {
   g_auto (ShmFrameMessage) message = { 0 };
-  g_autoptr (GVariant) stats = g_variant_ref_sink (g_variant_new_parsed ("@a{sv} {}"));
+  g_autoptr (GVariant) stats = g_variant_ref_sink (stats_of (lie));
   const ShmFrameMessage said = { .type = SHMFRAME_MESSAGE_STATS, .value = stats };
   static guint asked;
   int fds[RAW_MAX_FDS];

@@ -7,49 +7,17 @@ import os
 import pty
 import re
 import select
-import shutil
 import signal
 import struct
 import subprocess
 import sys
-import tempfile
 import termios
-import time
 import unicodedata
 
-PATIENCE = 20  # seconds
-WATCHDOG = 60  # of a test, while it waits for a line
+import toolbox
+from toolbox import PATIENCE, await_line, await_true, finish, folder, start, stop
+
 inspect, producer, consumer = sys.argv[1:4]
-folder = tempfile.mkdtemp(prefix='shmframe-inspect-live-')
-os.environ['SHMFRAME_RUNTIME_DIR'] = folder
-running = []
-# A shell's background job ignores it, and so would what is started here.
-signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-def start(*command, **options):
-    process = subprocess.Popen(command, stdout=options.pop('stdout', subprocess.PIPE), text=True,
-                               **options)
-    running.append(process)
-    return process
-
-
-def stop(process, how=signal.SIGINT):
-    process.send_signal(how)
-    return end(process)
-
-
-def end(process):
-    out = process.communicate(timeout=PATIENCE)[0]
-    running.remove(process)
-    return process.returncode, out
-
-
-def await_line(process, begin):
-    for line in process.stdout:
-        if line.startswith(begin):
-            return line
-    raise AssertionError(f'no line "{begin}" before the end of the output')
 
 
 def await_event(process, name, seen=None):
@@ -105,14 +73,6 @@ def show(pool):
                                               timeout=PATIENCE))
 
 
-def await_true(condition):
-    """What only another process's state can say."""
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, 'waited in vain'
-        time.sleep(0.02)
-
-
 def test_watch_all():
     first = start(producer, 'first')
     await_true(lambda: os.path.exists(f'{folder}/first.sock'))
@@ -138,11 +98,11 @@ def test_watch_closed():
     watch = start(inspect, 'watch', stdout=writing)
     os.close(writing)
     os.close(reading)
-    assert end(watch)[0] == 0
+    assert finish(watch)[0] == 0
     with open('/dev/full', 'w') as full:
         watch = start(inspect, 'watch', 'nobody', stdout=full, stderr=subprocess.PIPE)
         error = watch.stderr.read()
-        assert end(watch)[0] == 1 and 'writing the output' in error, error
+        assert finish(watch)[0] == 1 and 'writing the output' in error, error
 
 
 def rows_of(table):
@@ -155,7 +115,7 @@ def test_top():
     reader = start(consumer, 'one')
     await_line(reader, 'frame ')
     top = start(inspect, 'top', '--count', '3', '--interval', '0.5')
-    code, out = end(top)
+    code, out, _ = finish(top)
     tables = out.rstrip('\n').split('\n\n')
     assert code == 0 and len(tables) == 3 and '\033' not in out, out
     for table in tables:
@@ -220,7 +180,7 @@ class Terminal:
         return text
 
     def finish(self):
-        code, _ = end(self.process)
+        code = finish(self.process)[0]
         while select.select([self.master], [], [], 0)[0]:
             self.text += os.read(self.master, 65536).decode()
         after = termios.tcgetattr(self.slave)
@@ -281,35 +241,5 @@ def test_usage():
         assert done.returncode == 2 and words in done.stderr, (arguments, done)
 
 
-def bark(signum, frame):
-    raise TimeoutError('the watchdog: it waited for a line in vain')
-
-
-def main():
-    signal.signal(signal.SIGALRM, bark)
-    tests = (test_watch, test_watch_all, test_watch_closed, test_top, test_top_terminal,
-             test_top_wide, test_usage)
-    failed = 0
-    print(f'1..{len(tests)}')
-    for number, test in enumerate(tests, 1):
-        name = '/inspect-live/' + test.__name__.removeprefix('test_').replace('_', '-')
-        begin = time.monotonic()
-        signal.alarm(WATCHDOG)
-        try:
-            test()
-            print(f'# {time.monotonic() - begin:.1f} s')
-            print(f'ok {number} {name}', flush=True)
-        except (AssertionError, subprocess.SubprocessError, ValueError, KeyError,
-                OSError) as error:
-            failed += 1
-            print(f'not ok {number} {name} - {type(error).__name__}: {error}', flush=True)
-        signal.alarm(0)
-        for process in list(running):
-            stop(process, signal.SIGKILL)
-    return failed
-
-
-try:
-    sys.exit(1 if main() else 0)
-finally:
-    shutil.rmtree(folder)
+toolbox.main('inspect-live', (test_watch, test_watch_all, test_watch_closed, test_top, test_top_terminal,
+                              test_top_wide, test_usage))

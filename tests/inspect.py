@@ -2,62 +2,26 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """frame-inspect and the samples, as real processes: inspect.py FRAME-INSPECT PRODUCER CONSUMER MAINLOOP"""
 import json
-import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
-import time
 import unicodedata
 
-PATIENCE = 20  # seconds
+import toolbox
+from toolbox import PATIENCE, await_line, await_true, folder, running, start, stop
+
 inspect, producer, consumer, mainloop = sys.argv[1:5]
-folder = tempfile.mkdtemp(prefix='shmframe-inspect-')
-os.environ['SHMFRAME_RUNTIME_DIR'] = folder
-running = []
-
-
-def start(*command):
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    running.append(process)
-    return process
-
-
-def stop(process, how=signal.SIGINT):
-    process.send_signal(how)
-    rest = process.communicate(timeout=PATIENCE)[0]
-    running.remove(process)
-    return process.returncode, rest
 
 
 def run(*arguments):
-    done = subprocess.run([inspect, *arguments], text=True, timeout=PATIENCE,
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    return done.returncode, done.stdout, done.stderr
+    return toolbox.run(inspect, *arguments)
 
 
 def show(pool):
     code, out, err = run('show', pool, '--json')
     assert code == 0, err
     return json.loads(out)
-
-
-def await_line(process, begin):
-    """The next line that begins so."""
-    for line in process.stdout:
-        if line.startswith(begin):
-            return line
-    raise AssertionError(f'no line "{begin}" before the end of the output')
-
-
-def await_true(condition):
-    """What only another process's state can say."""
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, 'waited in vain'
-        time.sleep(0.02)
 
 
 def start_producer(pool):
@@ -220,26 +184,5 @@ def test_samples():
     assert stop(loop)[0] == 0
 
 
-def main():
-    tests = (test_list, test_show, test_show_json, test_hostile_text, test_wide_text, test_errors,
-             test_sample_usage, test_samples)
-    names = ('/inspect/list', '/inspect/show', '/inspect/show-json', '/inspect/hostile-text',
-             '/inspect/wide-text', '/inspect/errors', '/inspect/sample-usage', '/inspect/samples')
-    failed = 0
-    print(f'1..{len(tests)}')
-    for number, (name, test) in enumerate(zip(names, tests), 1):
-        try:
-            test()
-            print(f'ok {number} {name}', flush=True)
-        except (AssertionError, subprocess.TimeoutExpired, ValueError, KeyError) as error:
-            failed += 1
-            print(f'not ok {number} {name} - {type(error).__name__}: {error}', flush=True)
-        for process in list(running):
-            stop(process, signal.SIGKILL)
-    return failed
-
-
-try:
-    sys.exit(1 if main() else 0)
-finally:
-    shutil.rmtree(folder)
+toolbox.main('inspect', (test_list, test_show, test_show_json, test_hostile_text, test_wide_text, test_errors,
+                         test_sample_usage, test_samples))

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""frame-inspect metrics, as a real process: metrics.py FRAME-INSPECT CHILD-PRODUCER CONSUMER"""
+"""frame-inspect metrics, as a real process: metrics.py FRAME-INSPECT CHILD-PRODUCER CONSUMER HOSTILE-POOL"""
 import json
 import os
 import re
@@ -12,7 +12,7 @@ import urllib.request
 
 import toolbox
 
-inspect, child, consumer = map(os.path.abspath, sys.argv[1:4])
+inspect, child, consumer, hostile_pool = map(os.path.abspath, sys.argv[1:5])
 LINE = re.compile(r'(\w+)\{((?:\w+="(?:[^"\\\n]|\\["\\n])*",?)*)\} (\S+)')
 LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 
@@ -145,18 +145,52 @@ def test_reasons():
     foreign.bind(f'{toolbox.folder}/foreign.sock')
     foreign.listen()
     samples = metrics()
-    reasons = {dict(l)['pool']: dict(l).get('reason') for (n, l), v in samples.items()
-               if n == 'shmframe_pool_up'}
+    reasons = {dict(l)['pool']: dict(l)['reason'] for (n, l), v in samples.items()
+               if n == 'shmframe_pool_problem_info'}
     assert find(samples, 'shmframe_pool_up', pool='one') == 0
     assert 'is it stopped?' in reasons['one'], reasons
-    assert find(samples, 'shmframe_pool_up', pool='other') == 1 and reasons['other'] is None
+    assert find(samples, 'shmframe_pool_up', pool='other') == 1 and 'other' not in reasons
     assert find(samples, 'shmframe_pool_up', pool='foreign') == 0 and reasons['foreign']
-    assert not [1 for (n, l) in samples if dict(l)['pool'] != 'other' and n != 'shmframe_pool_up']
+    assert not [1 for (n, l) in samples if dict(l)['pool'] != 'other'
+                and n not in ('shmframe_pool_up', 'shmframe_pool_problem_info')]
     foreign.close()
     os.unlink(f'{toolbox.folder}/foreign.sock')
     one.process.send_signal(signal.SIGCONT)
+    one.tell('publish 1 1')
+    assert names_of(samples, 'one') <= names_of(metrics(), 'one'), 'up is another series than before'
     one.end()
     other.end()
+
+
+def names_of(samples, pool):
+    return {(n, l) for n, l in samples if n == 'shmframe_pool_up' and dict(l)['pool'] == pool}
+
+
+def test_crowd():
+    """Consumers that cannot be told apart come once; what a peer says is short."""
+    liar = toolbox.start(hostile_pool, 'crowd', 'crowd')
+    assert liar.stdout.readline() == 'ready\n'
+    samples = metrics()
+    lags = {dict(l)['consumer']: v for (n, l), v in samples.items() if n == 'shmframe_consumer_lag_frames'}
+    assert lags == {'0': 0, '7': 0, '8': 3}, lags
+    assert find(samples, 'shmframe_consumer_leases', consumer='7', program='p' * 64, delivery='p' * 64) == 0
+    told = json.loads(toolbox.run(inspect, 'metrics', '--json')[1])
+    assert len(told) == len(samples) and max(len(v) for s in told for v in s['labels'].values()) <= 64
+    toolbox.stop(liar, signal.SIGKILL)
+
+
+def test_names():
+    """Of two that look the same once they are printable, one goes by its path; of three, with a number."""
+    sockets = [socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in range(3)]
+    paths = [f'{toolbox.folder}/a{c}.sock' for c in '\u200b\u200c\u200d']
+    for foreign, path in zip(sockets, paths):
+        foreign.bind(path)
+        foreign.listen()
+    names = {dict(l)['pool'] for n, l in metrics() if n == 'shmframe_pool_up'}
+    assert names == {'a?', f'{toolbox.folder}/a?.sock', f'{toolbox.folder}/a?.sock (2)'}, names
+    for foreign, path in zip(sockets, paths):
+        foreign.close()
+        os.unlink(path)
 
 
 def test_escaping():
@@ -187,16 +221,54 @@ def serve(*arguments):
     return server, match[1]
 
 
+def frames_of(url, before=lambda: None):
+    before()
+    with urllib.request.urlopen(url, timeout=toolbox.PATIENCE) as answer:
+        assert answer.headers['Content-Type'] == 'text/plain; version=0.0.4; charset=utf-8'
+        return find(parse(answer.read().decode()), 'shmframe_pool_frames_total', pool='one')
+
+
+def resident(process):
+    with open(f'/proc/{process.pid}/status', encoding='ascii') as file:
+        return int(re.search(r'VmRSS:\s+(\d+) kB', file.read())[1]) * 1024
+
+
+def test_body():
+    """A request without an end: it is refused, and not kept meanwhile."""
+    one = producer('one')
+    server, url = serve('0')
+    assert frames_of(url) == 0
+    before = resident(server)
+    host, port = url.split('/')[2].split(':')
+    for head in (f'Content-Length: {1 << 40}\r\n\r\n', 'Transfer-Encoding: chunked\r\n\r\n'):
+        with socket.create_connection((host, int(port)), toolbox.PATIENCE) as peer:
+            peer.sendall(f'POST /metrics HTTP/1.1\r\nHost: {host}\r\n{head}'.encode())
+            part = (b'10000\r\n' if 'chunked' in head else b'') + bytes(0x10000) + b'\r\n'
+            try:
+                for _ in range(1024):
+                    peer.sendall(part)
+                raise AssertionError(f'64 MiB were taken, and {resident(server) - before} bytes are kept')
+            except (BrokenPipeError, ConnectionResetError):
+                pass
+    assert resident(server) - before < 16 << 20
+    assert frames_of(url) == 0
+    toolbox.stop(server)
+    one.end()
+
+
 def test_listen():
     one = producer('one')
     server, url = serve('0')
     assert url.startswith('http://127.0.0.1:'), url
-    for frames in (1, 2):  # each time anew
+    for frames in (1, 2):
         one.tell('publish 1 1')
-        with urllib.request.urlopen(url, timeout=toolbox.PATIENCE) as answer:
-            assert answer.headers['Content-Type'] == 'text/plain; version=0.0.4; charset=utf-8'
-            samples = parse(answer.read().decode())
-        assert find(samples, 'shmframe_pool_frames_total', pool='one') == frames
+        toolbox.await_true(lambda: frames_of(url) == frames)
+
+    def is_asked_once():  # unless this machine took a second in between
+        one.tell('publish 1 1')
+        return frames_of(url) == frames_of(url, lambda: one.tell('publish 1 1'))
+
+    toolbox.await_true(is_asked_once)
     for request, code in ((url.replace('/metrics', '/'), 404), (url + '/x', 404),
                           (urllib.request.Request(url, data=b'x'), 405)):
         try:
@@ -224,5 +296,5 @@ def test_errors():
         assert code == 2 and words in err and out == '', (arguments, code, out, err)
 
 
-toolbox.main('metrics', (test_none, test_numbers, test_histogram, test_reasons, test_escaping,
-                         test_json, test_listen, test_errors))
+toolbox.main('metrics', (test_none, test_numbers, test_histogram, test_reasons, test_crowd,
+                         test_names, test_escaping, test_json, test_body, test_listen, test_errors))

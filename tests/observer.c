@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "control/name.h"
+#include "hostile-raw.h"
 #include "producer-child.h"
 
 #define SECOND_NS G_GINT64_CONSTANT (1000000000)
@@ -208,6 +209,18 @@ test_peek (void)
   child_end (&child, 0);
 }
 
+static guint64
+count_latency (GVariant *stats)
+{
+  g_autoptr (GVariantIter) latency = NULL;
+  guint64 bound, count, sum = 0;
+
+  g_assert_true (g_variant_lookup (stats, "latency", "a(tt)", &latency));
+  while (g_variant_iter_next (latency, "(tt)", &bound, &count))
+    sum += count;
+  return sum;
+}
+
 /* The event that comes before the first frame: it is attached. */
 static ShmFrameEvent *
 await_event (ShmFrameConsumer *consumer)
@@ -239,7 +252,6 @@ test_largest_report (void)
   g_autoptr (ShmFrameObserver) observer = NULL;
   g_autoptr (GVariant) stats = NULL;
   g_autoptr (GVariant) listed = NULL;
-  g_autoptr (GVariant) latency = NULL;
 
   g_assert_no_error (error);
   g_assert_true (shmframe_format_set_caps (format, caps, &error));
@@ -280,8 +292,7 @@ test_largest_report (void)
   g_test_message ("%" G_GSIZE_FORMAT " bytes", g_variant_get_size (stats));
   listed = g_variant_lookup_value (stats, "consumers", G_VARIANT_TYPE ("aa{sv}"));
   g_assert_cmpuint (g_variant_n_children (listed), ==, 128);
-  latency = g_variant_lookup_value (stats, "latency", G_VARIANT_TYPE ("a(tt)"));
-  g_assert_cmpuint (g_variant_n_children (latency), >, 0);
+  g_assert_cmpuint (count_latency (stats), ==, 129 * 16); /* of those that are not listed, too */
   g_clear_pointer (&frames, g_ptr_array_unref);
 }
 
@@ -344,6 +355,71 @@ test_latency (void)
       g_assert_cmpuint (median, ==, worst);
       g_assert_cmpuint (worst, <=, greatest);
     }
+  child_end (&child, 0);
+}
+
+/* Each answer comes after what the producer's thread did before. */
+static GVariant *
+await_consumers (ShmFrameObserver *observer, guint wanted)
+{
+  for (guint n = G_MAXUINT;;)
+    {
+      g_autoptr (GVariant) stats = query (observer);
+
+      g_assert_true (g_variant_lookup (stats, "n-consumers", "u", &n));
+      if (n == wanted)
+        return g_steal_pointer (&stats);
+      g_thread_yield ();
+    }
+}
+
+/* What has left still counts; what lied about it counts once for each frame that it could have. */
+static void
+test_latency_kept (void)
+{
+  Child child;
+  g_autoptr (ShmFrameObserver) observer = NULL;
+  g_autoptr (ShmFrameConsumer) consumer = NULL;
+  g_autoptr (GVariant) before = NULL;
+  g_autoptr (GVariant) kept = NULL;
+  g_autoptr (GVariant) lied = NULL;
+  g_autoptr (GVariant) after = NULL;
+  g_autoptr (GError) error = NULL;
+  RawConsumer liar;
+
+  child_start (&child, "kept", 4);
+  child_do (&child, "format 64 32");
+  consumer = shmframe_consumer_new ("kept", SHMFRAME_DELIVERY_ORDERED, &error);
+  g_assert_no_error (error);
+  shmframe_event_unref (await_event (consumer));
+  child_do (&child, "publish 2 1");
+  for (guint i = 0; i < 2; i++)
+    {
+      g_autoptr (ShmFrameFrame) frame = NULL;
+
+      while (frame == NULL)
+        {
+          g_autoptr (ShmFrameEvent) event = NULL;
+
+          frame = shmframe_consumer_lease (consumer, PATIENCE_NS, &event, &error);
+          g_assert_no_error (error);
+        }
+    }
+  observer = observe ("kept");
+  before = query (observer);
+  g_assert_cmpuint (count_latency (before), ==, 2);
+  g_clear_object (&consumer);
+  kept = await_consumers (observer, 0);
+  g_assert_cmpuint (count_latency (kept), ==, 2);
+
+  g_assert_true (raw_attach (&liar, "kept", SHMFRAME_DELIVERY_LATEST, 1));
+  child_do (&child, "publish 3 1");
+  memset (liar.page->latency, 0xff, sizeof liar.page->latency);
+  lied = query (observer);
+  g_assert_cmpuint (count_latency (lied), ==, 2 + 1 + 3);
+  raw_detach (&liar);
+  after = await_consumers (observer, 0);
+  g_assert_cmpuint (count_latency (after), ==, 2 + 1 + 3);
   child_end (&child, 0);
 }
 
@@ -524,6 +600,7 @@ main (int argc, char **argv)
   g_test_add_func ("/observer/copy", test_copy);
   g_test_add_func ("/observer/peek", test_peek);
   g_test_add_func ("/observer/latency", test_latency);
+  g_test_add_func ("/observer/latency-kept", test_latency_kept);
   g_test_add_func ("/observer/largest-report", test_largest_report);
   g_test_add_func ("/observer/format-change", test_format_change);
   g_test_add_func ("/observer/overtaken", test_overtaken);

@@ -9,29 +9,47 @@ import tempfile
 import time
 
 PATIENCE = 20  # seconds
+WATCHDOG = 90  # of a test: what waits for a line waits for ever
 folder = tempfile.mkdtemp(prefix='shmframe-tools-')
 os.environ['SHMFRAME_RUNTIME_DIR'] = folder
 running = []
+# A shell's background job ignores it, and so would what is started here.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def start(*command, **options):
-    process = subprocess.Popen(command, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE, **options)
+    pipes = {'stdin': subprocess.PIPE, 'stdout': subprocess.PIPE, 'stderr': subprocess.PIPE}
+    process = subprocess.Popen(command, text=True, **{**pipes, **options})
     running.append(process)
     return process
 
 
-def stop(process, how=signal.SIGINT):
-    process.send_signal(how)
-    rest = process.communicate(timeout=PATIENCE)[0]
+def finish(process, how=None):
+    """Ends it by a signal, or awaits its end. Its exit code, output and errors."""
+    if how is not None:
+        process.send_signal(how)
+    out, err = process.communicate(timeout=PATIENCE)
     running.remove(process)
-    return process.returncode, rest
+    return process.returncode, out, err
+
+
+def stop(process, how=signal.SIGINT):
+    return finish(process, how)[:2]
 
 
 def run(*command, **options):
     done = subprocess.run(command, text=True, timeout=PATIENCE, stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, **options)
     return done.returncode, done.stdout, done.stderr
+
+
+def await_line(process, begin):
+    """The next line that begins so."""
+    for line in process.stdout:
+        if line.startswith(begin):
+            return line
+    errors = process.stderr.read() if process.stderr else ''
+    raise AssertionError(f'no line "{begin}" before the end of the output: {errors}')
 
 
 def await_true(condition):
@@ -65,12 +83,18 @@ class Producer:
         stop(self.process, how)
 
 
+def bark(signum, frame):
+    raise TimeoutError(f'the watchdog: it waited in vain, {WATCHDOG} s')
+
+
 def main(module, tests):
     failed = 0
+    signal.signal(signal.SIGALRM, bark)
     print(f'1..{len(tests)}')
     try:
         for number, test in enumerate(tests, 1):
             name = f"/{module}/{test.__name__.removeprefix('test_').replace('_', '-')}"
+            signal.alarm(WATCHDOG)
             try:
                 test()
                 print(f'ok {number} {name}', flush=True)
@@ -79,6 +103,7 @@ def main(module, tests):
             except Exception as error:  # pylint: disable=broad-except
                 failed += 1
                 print(f'not ok {number} {name} - {type(error).__name__}: {error}', flush=True)
+            signal.alarm(0)
             for process in list(running):
                 stop(process, signal.SIGKILL)
     finally:

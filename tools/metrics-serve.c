@@ -7,6 +7,53 @@
 
 #define CONTENT_TYPE "text/plain; version=0.0.4; charset=utf-8"
 
+/* A request of more is cut off: none that is answered has a body. */
+#define BODY_MAX (64 * 1024)
+/* However many scrape, and however often: the producers are asked this often. */
+#define COLLECT_EVERY_US G_USEC_PER_SEC
+
+static void
+got_chunk (SoupServerMessage *message, GBytes *chunk, gpointer data)
+{
+  guint64 *size = data;
+
+  *size += g_bytes_get_size (chunk);
+  if (*size > BODY_MAX)
+    g_socket_shutdown (soup_server_message_get_socket (message), TRUE, TRUE, NULL);
+}
+
+static void
+free_size (gpointer data, GClosure *closure)
+{
+  g_free (data);
+}
+
+/* Before the body: by default libsoup keeps all of it before it asks for an answer. */
+static void
+prepare (SoupServer *server, SoupServerMessage *message, const char *path, GHashTable *query,
+         gpointer data)
+{
+  soup_message_body_set_accumulate (soup_server_message_get_request_body (message), FALSE);
+  g_signal_connect_data (message, "got-chunk", G_CALLBACK (got_chunk), g_new0 (guint64, 1),
+                         free_size, 0);
+}
+
+/* What was collected last, where that is not long ago. (transfer full) */
+static char *
+collect_at_times (void)
+{
+  static char *text;
+  static gint64 collected_us;
+
+  if (text == NULL || g_get_monotonic_time () - collected_us >= COLLECT_EVERY_US)
+    {
+      g_free (text);
+      text = metrics_collect_text ();
+      collected_us = g_get_monotonic_time ();
+    }
+  return g_strdup (text);
+}
+
 static void
 answer (SoupServer *server, SoupServerMessage *message, const char *path, GHashTable *query,
         gpointer data)
@@ -28,7 +75,7 @@ answer (SoupServer *server, SoupServerMessage *message, const char *path, GHashT
                                         strlen (hint));
       return;
     }
-  text = metrics_collect_text ();
+  text = collect_at_times ();
   soup_server_message_set_status (message, SOUP_STATUS_OK, NULL);
   soup_server_message_set_response (message, CONTENT_TYPE, SOUP_MEMORY_TAKE, text, strlen (text));
 }
@@ -92,6 +139,7 @@ serve (const char *listen)
       return EXIT_USAGE;
     }
   server = soup_server_new ("server-header", "frame-inspect", NULL);
+  soup_server_add_early_handler (server, NULL, prepare, NULL, NULL);
   soup_server_add_handler (server, NULL, answer, NULL, NULL);
   if (!soup_server_listen (server, address, 0, &error))
     {

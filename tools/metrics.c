@@ -6,9 +6,14 @@
 /* A stopped producer must not make a scrape late. */
 #define ASK_TIMEOUT_NS (G_GINT64_CONSTANT (1000) * 1000 * 1000)
 
+/* Characters of a label. Who scrapes keeps each value for long, and peers make them up. */
+#define LABEL_MAX 64
+#define REASON_MAX 256 /* a sentence, and paths */
+
 typedef enum
 {
   UP,
+  PROBLEM,
   FRAMES,
   DROPPED,
   LATEST,
@@ -32,8 +37,8 @@ static const struct
 {
   const char *name, *type, *help;
 } families[N_FAMILIES] = {
-  [UP]
-  = { "shmframe_pool_up", "gauge", "1 where the producer answers; 0, with the reason, where not." },
+  [UP] = { "shmframe_pool_up", "gauge", "1 where the producer answers; 0 where not." },
+  [PROBLEM] = { "shmframe_pool_problem_info", "gauge", "1, with the reason, where none answers." },
   [FRAMES] = { "shmframe_pool_frames_total", "counter", "Frames published." },
   [DROPPED]
   = { "shmframe_pool_dropped_frames_total", "counter", "Frames that the producer itself dropped." },
@@ -48,7 +53,7 @@ static const struct
   [SLOTS] = { "shmframe_pool_slots", "gauge", "Slots by state." },
   [CONSUMERS] = { "shmframe_pool_consumers", "gauge", "Consumers attached." },
   [LATENCY] = { "shmframe_pool_latency_seconds", "histogram",
-                "From publication to lease, of the consumers that are attached; within 12.5%." },
+                "From publication to lease, of all consumers so far; within 12.5%." },
   [HELD] = { "shmframe_consumer_held_frames", "gauge", "Frames that the consumer holds." },
   [LEASES] = { "shmframe_consumer_leases", "gauge", "Frames that the consumer may hold." },
   [LAG] = { "shmframe_consumer_lag_frames", "gauge",
@@ -100,6 +105,15 @@ add (GPtrArray *family, const char *suffix, char **labels, const char *name, con
   sample->labels = g_strv_builder_end (builder);
   sample->value = value;
   g_ptr_array_add (family, sample);
+}
+
+/* A peer's text as a label's value: valid, printable and not for ever. (transfer full) */
+static char *
+clean (const char *text, glong max)
+{
+  g_autofree char *valid = printable (text);
+
+  return g_utf8_substring (valid, 0, MIN (g_utf8_strlen (valid, -1), max));
 }
 
 static char *
@@ -172,12 +186,10 @@ add_consumer (Families all, GVariant *consumer, const char *pool)
 {
   g_autofree char *id = count (lookup_number (consumer, "id"));
   g_autofree char *pid = count (lookup_number (consumer, "pid"));
-  const char *labels[] = { "pool",     pool,
-                           "consumer", id,
-                           "program",  lookup_string (consumer, "program"),
-                           "pid",      pid,
-                           "delivery", lookup_string (consumer, "delivery"),
-                           NULL };
+  g_autofree char *program = clean (lookup_string (consumer, "program"), LABEL_MAX);
+  g_autofree char *delivery = clean (lookup_string (consumer, "delivery"), LABEL_MAX);
+  const char *labels[] = { "pool", pool, "consumer", id,       "program", program,
+                           "pid",  pid,  "delivery", delivery, NULL };
   static const struct
   {
     FamilyId family;
@@ -189,6 +201,31 @@ add_consumer (Families all, GVariant *consumer, const char *pool)
          count (lookup_number (consumer, numbers[i].key)));
   add (all[LONGEST_HOLD], "", (char **) labels, NULL, NULL,
        seconds (lookup_number (consumer, "longest-hold-ns")));
+}
+
+/* Of two with the same number, or none, the first: each sample is there once. */
+static void
+add_consumers (Families all, const PoolView *view, const char *pool)
+{
+  g_autoptr (GHashTable) ids = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+
+  for (guint i = 0; i < view->consumers->len; i++)
+    {
+      GVariant *consumer = view->consumers->pdata[i];
+
+      if (g_hash_table_add (ids, count (lookup_number (consumer, "id"))))
+        add_consumer (all, consumer, pool);
+    }
+}
+
+/* The reason is not a label of what others count on: its text varies. */
+static void
+add_problem (GPtrArray *family, const char *problem, const char *pool)
+{
+  g_autofree char *reason = clean (problem, REASON_MAX);
+  const char *labels[] = { "pool", pool, "reason", reason, NULL };
+
+  add (family, "", (char **) labels, NULL, NULL, count (1));
 }
 
 static void
@@ -203,22 +240,17 @@ add_pool (Families all, const PoolAnswer *answer, const char *pool)
           { WAITS, "waits" },          { WAKEUPS, "rings" },   { COMMITTED, "committed-bytes" },
           { CONSUMERS, "n-consumers" } };
   g_autofree char *pid = count (shmframe_pool_info_get_pid (answer->info));
-  const char *program = shmframe_pool_info_get_program (answer->info);
-  char *labels[] = { (char *) "pool",
-                     (char *) pool,
-                     (char *) "program",
-                     (char *) (program != NULL ? program : ""),
-                     (char *) "pid",
-                     pid,
-                     NULL };
+  g_autofree char *program = clean (shmframe_pool_info_get_program (answer->info), LABEL_MAX);
+  char *labels[]
+      = { (char *) "pool", (char *) pool, (char *) "program", program, (char *) "pid", pid, NULL };
   const PoolView *view = answer->view;
 
+  add (all[UP], "", labels, NULL, NULL, count (view != NULL ? 1 : 0));
   if (view == NULL)
     {
-      add (all[UP], "", labels, "reason", answer->problem, count (0));
+      add_problem (all[PROBLEM], answer->problem, pool);
       return;
     }
-  add (all[UP], "", labels, NULL, NULL, count (1));
   for (gsize i = 0; i < G_N_ELEMENTS (numbers); i++)
     add (all[numbers[i].family], "", labels, NULL, NULL,
          count (lookup_number (view->stats, numbers[i].key)));
@@ -226,43 +258,54 @@ add_pool (Families all, const PoolAnswer *answer, const char *pool)
   add (all[WAIT_SECONDS], "", labels, NULL, NULL, seconds (lookup_number (view->stats, "wait-ns")));
   add_slots (all, view, labels);
   add_latency (all[LATENCY], view->stats, labels);
-  for (guint i = 0; i < view->consumers->len; i++)
-    add_consumer (all, view->consumers->pdata[i], pool);
+  add_consumers (all, view, pool);
 }
 
-/* A name that an earlier folder has already is told by its path: each sample is there once. */
+/* A name that an earlier folder has already is told by its path: each sample is there once. Compared as
+ * they are printed. (transfer full) */
+static char *
+name_pool (GHashTable *names, const ShmFramePoolInfo *info)
+{
+  g_autofree char *path = clean (shmframe_pool_info_get_path (info), REASON_MAX);
+  char *name = clean (shmframe_pool_info_get_name (info), REASON_MAX);
+
+  for (guint n = 1; !g_hash_table_add (names, g_strdup (name)); n++)
+    {
+      g_free (name);
+      name = n == 1 ? g_strdup (path) : g_strdup_printf ("%s (%u)", path, n);
+    }
+  return name;
+}
+
 static void
 collect (Families all)
 {
   g_autoptr (ShmFrameRegistry) registry = shmframe_registry_new ();
   g_autoptr (GPtrArray) pools = shmframe_registry_list (registry);
   g_autoptr (GPtrArray) answers = pools_ask (pools, ASK_TIMEOUT_NS);
-  g_autoptr (GHashTable) names = g_hash_table_new (g_str_hash, g_str_equal);
+  g_autoptr (GHashTable) names = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
 
   for (guint i = 0; i < N_FAMILIES; i++)
     all[i] = g_ptr_array_new_with_free_func (sample_free);
   for (guint i = 0; i < answers->len; i++)
     {
       const PoolAnswer *answer = answers->pdata[i];
-      const char *name = shmframe_pool_info_get_name (answer->info);
+      g_autofree char *name = name_pool (names, answer->info);
 
-      if (!g_hash_table_add (names, (gpointer) name))
-        name = shmframe_pool_info_get_path (answer->info);
       add_pool (all, answer, name);
     }
 }
 
 /* ---- text ---------------------------------------------------------------------------------- */
 
+/* Their values are clean: no line feeds. */
 static void
 append_labels (GString *text, char **labels)
 {
   for (guint i = 0; labels[i] != NULL; i += 2)
     {
-      g_autofree char *value = printable (labels[i + 1]); /* no line feeds either */
-
       g_string_append_printf (text, "%s%s=\"", i > 0 ? "," : "{", labels[i]);
-      for (const char *c = value; *c != '\0'; c++)
+      for (const char *c = labels[i + 1]; *c != '\0'; c++)
         {
           if (*c == '"' || *c == '\\')
             g_string_append_c (text, '\\');
@@ -320,10 +363,8 @@ metrics_collect_json (void)
           json_builder_begin_object (builder);
           for (guint l = 0; sample->labels[l] != NULL; l += 2)
             {
-              g_autofree char *value = g_utf8_make_valid (sample->labels[l + 1], -1);
-
               json_builder_set_member_name (builder, sample->labels[l]);
-              json_builder_add_string_value (builder, value);
+              json_builder_add_string_value (builder, sample->labels[l + 1]);
             }
           json_builder_end_object (builder);
           json_builder_set_member_name (builder, "value");

@@ -436,6 +436,7 @@ enter (ShmFramePool *self, ShmFrameReader *reader, ShmFrameMessage *welcome)
 
   reader->consumed = shmframe_handle_sequence (self->latest);
   reader->segment_seen = layout->segment;
+  reader->n_before = self->n_published;
   reader->admitted = TRUE;
   shmframe_slot_init_control (reader->control, reader->cookie, reader->consumed);
   g_ptr_array_add (self->consumers, shmframe_reader_ref (reader));
@@ -495,6 +496,22 @@ shmframe_pool_admit (ShmFramePool *self, const ShmFrameMessage *request, ShmFram
   return g_steal_pointer (&reader);
 }
 
+void
+shmframe_pool_add_latency (const ShmFramePool *self, const ShmFrameReader *reader,
+                           ShmFrameHistogram *sum)
+{
+  /* It may begin with the newest of then. */
+  guint64 room = self->n_published - reader->n_before + 1;
+
+  for (guint i = 0; i < SHMFRAME_LATENCY_BUCKETS && room > 0; i++)
+    {
+      guint64 count = MIN (shmframe_slot_read_latency (reader->control, i), room);
+
+      shmframe_histogram_add_bucket (sum, i, count);
+      room -= count;
+    }
+}
+
 /* With the lock held. */
 static gboolean
 leave (ShmFramePool *self, ShmFrameReader *reader)
@@ -503,6 +520,7 @@ leave (ShmFramePool *self, ShmFrameReader *reader)
     return FALSE;
   reader->admitted = FALSE;
   self->promised -= reader->leases + 1;
+  shmframe_pool_add_latency (self, reader, &self->latency_gone);
   g_ptr_array_remove_fast (self->consumers, reader);
   g_cond_broadcast (&self->changed);
   return TRUE;

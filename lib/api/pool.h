@@ -10,6 +10,7 @@
 #include "api/ringer.h"
 #include "api/slots.h"
 #include "base/admission.h"
+#include "base/histogram.h"
 #include "control/message.h"
 
 /*
@@ -40,6 +41,7 @@ typedef struct _ShmFrameReader
   guint leases;         /* granted, without the reserved one */
   guint32 rung;         /* last ticket that was rung */
   guint64 consumed;     /* clamped to [itself, latest] */
+  guint64 n_before;     /* frames that were published before it came */
   guint segment_seen;   /* the newest segment that it reads from */
   gboolean admitted;    /* in pool->consumers */
   char *evicted_because; /* set once, when the publishing path drops it */
@@ -84,6 +86,7 @@ typedef struct
   guint n_waiting;      /* publishers that wait for a lossless consumer */
 
   guint64 n_dropped, n_evictions, n_waits, wait_ns, n_rung;
+  ShmFrameHistogram latency_gone; /* of the consumers that have left */
 } ShmFramePool;
 
 ShmFramePool *shmframe_pool_new (const char *name, const ShmFramePoolRule *rule,
@@ -121,6 +124,10 @@ void shmframe_pool_segment_seen (ShmFramePool *self, ShmFrameReader *reader, gui
 
 /* With the lock held: drops a consumer from the publishing path; the control thread tells it. */
 void shmframe_pool_evict (ShmFramePool *self, ShmFrameReader *reader, const char *because);
+/* With the lock held: adds what an admitted consumer says of its leases' latency. It writes that itself,
+ * so no more is believed than one lease of each frame that it could have. */
+void shmframe_pool_add_latency (const ShmFramePool *self, const ShmFrameReader *reader,
+                                ShmFrameHistogram *sum);
 /* With the lock held: rings every consumer that is armed. */
 void shmframe_pool_ring (ShmFramePool *self);
 /* With `growing` and the lock held: commits slots until there are `target`, as far as there are any.

@@ -59,28 +59,22 @@ held_handles (ShmFramePool *pool, ShmFrameReader *reader, guint *n, guint *room)
   return g_variant_builder_end (&builder);
 }
 
-/* With the lock held. What the consumer says of itself; added to *sum. */
+/* With the lock held. */
 static void
-report_latency (const ShmFrameReader *reader, GVariantDict *dict, ShmFrameHistogram *sum)
+report_latency (const ShmFramePool *pool, const ShmFrameReader *reader, GVariantDict *dict)
 {
   ShmFrameHistogram latency = { 0 };
 
-  for (guint i = 0; i < SHMFRAME_LATENCY_BUCKETS; i++)
-    {
-      guint32 count = shmframe_slot_read_latency (reader->control, i);
-
-      shmframe_histogram_add_bucket (&latency, i, count);
-      shmframe_histogram_add_bucket (sum, i, count);
-    }
+  shmframe_pool_add_latency (pool, reader, &latency);
   g_variant_dict_insert (dict, "latency-p50-ns", "t", shmframe_histogram_quantile (&latency, 0.5));
   g_variant_dict_insert (dict, "latency-p99-ns", "t", shmframe_histogram_quantile (&latency, 0.99));
   g_variant_dict_insert (dict, "latency-max-ns", "t", latency.max);
   g_variant_dict_insert (dict, "leased", "t", latency.count); /* each lease counts its latency */
 }
 
-/* With the lock held. *room: held handles that may still be listed; *sum: of all readers' latency. */
+/* With the lock held. *room: held handles that may still be listed. */
 static GVariant *
-report_reader (ShmFramePool *pool, ShmFrameReader *reader, guint *room, ShmFrameHistogram *sum)
+report_reader (ShmFramePool *pool, ShmFrameReader *reader, guint *room)
 {
   guint64 latest = shmframe_handle_sequence (pool->latest);
   guint64 consumed = CLAMP (shmframe_slot_consumed (reader->control), reader->consumed,
@@ -108,19 +102,18 @@ report_reader (ShmFramePool *pool, ShmFrameReader *reader, guint *room, ShmFrame
   g_variant_dict_insert (&dict, "lag", "t", latest - MIN (latest, consumed));
   g_variant_dict_insert (&dict, "drops", "t", drops);
   g_variant_dict_insert (&dict, "longest-hold-ns", "t", longest_hold_ns);
-  report_latency (reader, &dict, sum);
+  report_latency (pool, reader, &dict);
   return g_variant_dict_end (&dict);
 }
 
 GVariant *
 shmframe_report_reader (ShmFramePool *pool, ShmFrameReader *reader)
 {
-  ShmFrameHistogram sum = { 0 };
   guint room = HANDLES_MAX;
   GVariant *report;
 
   g_mutex_lock (&pool->lock);
-  report = report_reader (pool, reader, &room, &sum);
+  report = report_reader (pool, reader, &room);
   g_mutex_unlock (&pool->lock);
   return report;
 }
@@ -155,12 +148,17 @@ report_consumers (ShmFramePool *pool, GVariantDict *dict)
 {
   g_auto (GVariantBuilder) builder = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE ("aa{sv}"));
   g_auto (GVariantBuilder) latency = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE ("a(tt)"));
-  ShmFrameHistogram sum = { 0 };
+  ShmFrameHistogram sum = pool->latency_gone; /* or the counts fell when one leaves */
   guint room = HANDLES_MAX;
 
-  for (guint i = 0; i < MIN (pool->consumers->len, CONSUMERS_MAX); i++)
-    g_variant_builder_add_value (
-        &builder, report_reader (pool, g_ptr_array_index (pool->consumers, i), &room, &sum));
+  for (guint i = 0; i < pool->consumers->len; i++)
+    {
+      ShmFrameReader *reader = g_ptr_array_index (pool->consumers, i);
+
+      shmframe_pool_add_latency (pool, reader, &sum);
+      if (i < CONSUMERS_MAX)
+        g_variant_builder_add_value (&builder, report_reader (pool, reader, &room));
+    }
   for (guint i = 0; i < SHMFRAME_LATENCY_BUCKETS; i++)
     if (sum.bucket[i] > 0)
       g_variant_builder_add (&latency, "(tt)", shmframe_histogram_bound (i), sum.bucket[i]);

@@ -157,9 +157,8 @@ def describe(caught):
     return '; '.join(parts)
 
 
-def mutate(build, options, workers):
+def mutate(build, options, workers, todo):
     listed = read_survivors()
-    todo = [*mutations.weakened(TOP), *mutations.planted(TOP)]
     jobs = [workers.submit(try_mutation, build, i, mutation, options.only)
             for i, mutation in enumerate(todo)]
     survivors, stale = [], set(listed)
@@ -187,11 +186,10 @@ def mutate(build, options, workers):
     return 1 if unexplained or stale else 0
 
 
-def show(build, options):
+def show(build, options, known):
     mutation = None
     if options.plant:
-        found = [m for m in [*mutations.weakened(TOP), *mutations.planted(TOP)]
-                 if options.plant in m.key]
+        found = [m for m in known if options.plant in m.key]
         if len(found) != 1:
             sys.exit(f'explore.py: {len(found)} mutations contain "{options.plant}": '
                      + '; '.join(m.key for m in found))
@@ -215,13 +213,16 @@ def main():
     parser.add_argument('--cc', default=os.environ.get('CC', 'cc'))
     options = parser.parse_args()
 
+    # Text that they do not find is said at once, not by the next `./run verify`.
+    todo = [*mutations.weakened(TOP), *mutations.planted(TOP)]
     with tempfile.TemporaryDirectory(prefix='shmframe-explore-') as folder, \
             concurrent.futures.ThreadPoolExecutor(options.jobs) as workers:
         build = Build(options.cc, folder)
         if options.trace:
-            return show(build, options)
-        return mutate(build, options, workers) if options.mutations else check(build, options,
-                                                                               workers)
+            return show(build, options, todo)
+        if options.mutations:
+            return mutate(build, options, workers, todo)
+        return check(build, options, workers)
 
 
 if __name__ == '__main__':

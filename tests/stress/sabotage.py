@@ -4,6 +4,7 @@
 the stress test, or, for memory orders that this machine's processor does not need, the explorer.
 
 sabotage.py [MESON-OPTION ...]
+sabotage.py --check            only finds the text that it would change
 
 Fails unless each sabotage is reported, and nothing where there is none.
 """
@@ -16,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import types
 
 sys.dont_write_bytecode = True
 TOP = pathlib.Path(__file__).resolve().parent.parent.parent
@@ -169,7 +171,16 @@ def sabotages(copy, mutations):
         yield name, copy.explore, weakened[name].file, weakened[name].text
 
 
+def find_text():
+    sys.path.insert(0, str(TOP / 'tests/explore'))
+    import mutations    # pylint: disable=import-outside-toplevel,import-error
+    found = list(sabotages(types.SimpleNamespace(top=TOP, stress=None, explore=None), mutations))
+    print(f'{len(found)} sabotages find their text')
+
+
 def main():
+    if sys.argv[1:] == ['--check']:
+        return find_text()
     begun = time.monotonic()
     failed = 0
     with tempfile.TemporaryDirectory(prefix='shmframe-sabotage-') as folder:

@@ -5,43 +5,18 @@
 The limits are wide: a busy machine is no fault.
 """
 import json
-import os
-import shutil
+import pathlib
 import signal
-import subprocess
 import sys
-import tempfile
-import time
 
-PATIENCE = 60  # seconds
-WATCHDOG = 90  # of a test, while it waits for a line
+sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent))  # last: inspect.py is there
+import toolbox  # noqa: E402
+from toolbox import await_line, finish, start  # noqa: E402
+
+toolbox.PATIENCE = 60  # seconds
 FAULTS = ('freeze', 'duplicate', 'gap', 'backwards', 'late', 'tear')
 LIMITS = ('--freeze', '5', '--late', '1000')
 inspect, fault_producer = sys.argv[1:3]
-folder = tempfile.mkdtemp(prefix='shmframe-check-')
-os.environ['SHMFRAME_RUNTIME_DIR'] = folder
-running = []
-
-
-def start(*command):
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    running.append(process)
-    return process
-
-
-def finish(process, how=None):
-    if how is not None:
-        process.send_signal(how)
-    out, err = process.communicate(timeout=PATIENCE)
-    running.remove(process)
-    return process.returncode, out, err
-
-
-def await_line(process, begin):
-    for line in process.stdout:
-        if line.startswith(begin):
-            return line
-    raise AssertionError(f'no line "{begin}" before the end: {process.stderr.read()}')
 
 
 def produce(kind):
@@ -92,6 +67,26 @@ def test_text():
     code, out, _ = finish(check('clean', '--seconds', '2', *LIMITS))
     assert code == 0 and out.startswith('clean: ') and ' unseen' in out, out
     finish(producer, signal.SIGTERM)
+
+
+def check_compressed(kind, encoder, media_type):
+    if toolbox.run('gst-inspect-1.0', '--exists', encoder)[0] != 0:
+        raise toolbox.Skip(f'needs {encoder}')
+    producer = produce(kind)
+    assert media_type in toolbox.run(inspect, 'show', kind)[1]
+    code, out, err = finish(check(kind, '--seconds', '2', '--json', *LIMITS))
+    verdict = json.loads(out)
+    assert code == 0 and verdict['verdict'] == 'clean' and verdict['frames'] > 0, (out, err)
+    finish(producer, signal.SIGTERM)
+
+
+def test_jpeg():
+    check_compressed('jpeg', 'jpegenc', 'image/jpeg')
+
+
+def test_h264():
+    """Most of its frames need the ones before them: no consumer could begin anywhere."""
+    check_compressed('h264', 'x264enc', 'video/x-h264')
 
 
 def test_silent():
@@ -157,34 +152,5 @@ def test_dies():
     assert code == 1 and err and 'clean:' not in out, (out, err)
 
 
-def bark(signum, frame):
-    raise TimeoutError('the watchdog: it waited for a line in vain')
-
-
-def main():
-    signal.signal(signal.SIGALRM, bark)
-    tests = (test_verdicts, test_text, test_silent, test_dropping, test_not_there, test_dies)
-    failed = 0
-    print(f'1..{len(tests)}')
-    for number, test in enumerate(tests, 1):
-        name = '/check/' + test.__name__.removeprefix('test_').replace('_', '-')
-        begin = time.monotonic()
-        signal.alarm(WATCHDOG)
-        try:
-            test()
-            print(f'# {time.monotonic() - begin:.1f} s')
-            print(f'ok {number} {name}', flush=True)
-        except (AssertionError, subprocess.TimeoutExpired, ValueError, KeyError,
-                OSError) as error:
-            failed += 1
-            print(f'not ok {number} {name} - {type(error).__name__}: {error}', flush=True)
-        signal.alarm(0)
-        for process in list(running):
-            finish(process, signal.SIGKILL)
-    return failed
-
-
-try:
-    sys.exit(1 if main() else 0)
-finally:
-    shutil.rmtree(folder)
+toolbox.main('check', (test_verdicts, test_text, test_jpeg, test_h264, test_silent, test_dropping, test_not_there,
+                       test_dies))

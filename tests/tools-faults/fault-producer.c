@@ -85,6 +85,9 @@ static const struct
   Harm harm;
 } kinds[] = {
   { "clean", AT_30, NULL },
+  /* Clean as well, and compressed. */
+  { "jpeg", SOURCE ",framerate=30/1 ! jpegenc ! " SINK, NULL },
+  { "h264", SOURCE ",framerate=30/1 ! x264enc tune=zerolatency key-int-max=10 ! " SINK, NULL },
   { "freeze",
     "videotestsrc num-buffers=1 pattern=snow ! video/x-raw,format=I420,width=64,height=48 ! "
     "imagefreeze ! video/x-raw,framerate=15/1 ! " SINK,
