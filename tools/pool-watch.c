@@ -54,6 +54,7 @@ struct _PoolWatch
   gint64 retry_ns, ask_ns, look_ns; /* when each is due */
   gint64 interval_ns;               /* between frames; 0: not known */
   guint64 epoch, sequence;          /* of the last frame; 0: none */
+  guint64 latest;                   /* when it looked last */
   gint64 publish_ns;
   ShmFrameFormat *format;
   Seen seen;
@@ -136,7 +137,7 @@ forget_frames (PoolWatch *self)
   clear_seen (self);
   g_clear_pointer (&self->format, shmframe_format_unref);
   detector_reset (self->detector);
-  self->sequence = 0;
+  self->sequence = self->latest = 0;
   self->interval_ns = 0;
 }
 
@@ -170,7 +171,8 @@ describe (PoolWatch *self, ShmFrameFrame *frame, FrameSample *sample)
                            .pts_ns = shmframe_frame_get_pts (frame),
                            .duration_ns = shmframe_frame_get_duration (frame),
                            .capture_ns = shmframe_frame_get_capture_time (frame),
-                           .publish_ns = shmframe_frame_get_publish_time (frame),
+                           .publish_ns = CLAMP (shmframe_frame_get_publish_time (frame), 0,
+                                                G_MAXINT64 / 2), /* a peer's: differences fit */
                            .flags = shmframe_frame_get_flags (frame),
                            .same = -1 };
   if (self->sequence != 0)
@@ -193,15 +195,21 @@ keep (PoolWatch *self, ShmFrameFrame *frame)
     self->seen.frame = shmframe_frame_ref (frame);
 }
 
+/* `counter` is one of `counted`. */
 static void
-count (PoolWatch *self, guint64 seen, guint64 unseen, guint64 overtaken, guint64 attaches)
+count (PoolWatch *self, guint64 *counter, guint64 more)
 {
   g_mutex_lock (&self->lock);
-  self->counted.seen += seen;
-  self->counted.unseen += unseen;
-  self->counted.overtaken += overtaken;
-  self->counted.attaches += attaches;
+  *counter += more;
   g_mutex_unlock (&self->lock);
+}
+
+/* Coded frames come in another order than they are shown in, but for those that stand alone. */
+static gboolean
+comes_in_order (const ShmFrameFormat *format)
+{
+  return shmframe_format_is_raw (format)
+         || g_strcmp0 (shmframe_format_get_media_type (format), "image/jpeg") == 0;
 }
 
 /* The next frame. */
@@ -223,11 +231,10 @@ take (PoolWatch *self, ShmFrameFrame *frame)
   self->publish_ns = sample.publish_ns;
   if (self->options.frame_interval_ns == 0)
     self->missed += (gint64) MIN (sample.missed, G_MAXINT32);
-  count (self, 1, 0, 0, 0);
+  count (self, &self->counted.seen, 1);
   if (self->callbacks.frame != NULL)
     self->callbacks.frame (self, &sample, frame, self->data);
-  /* Coded frames come in another order than they are shown in. */
-  if (!shmframe_format_is_raw (format))
+  if (!comes_in_order (format))
     sample.pts_ns = SHMFRAME_TIME_UNKNOWN;
   detector_frame (self->detector, &sample);
   if (has_pixels (self, frame))
@@ -310,7 +317,7 @@ attach (PoolWatch *self)
   self->missed = 0;
   self->ask_ns = self->look_ns = 0;
   forget_frames (self);
-  count (self, 0, 0, 0, 1);
+  count (self, &self->counted.attaches, 1);
   g_clear_pointer (&self->unobserved, g_free);
   say_state (self);
 }
@@ -335,7 +342,12 @@ settle (PoolWatch *self, const PoolView *view)
 {
   guint64 dropped = lookup_number (view->stats, "dropped");
   guint64 more = self->asked && dropped > self->dropped ? dropped - self->dropped : 0;
+  gboolean ended = FALSE, waiting = FALSE;
 
+  g_variant_lookup (view->stats, "ended", "b", &ended);
+  g_variant_lookup (view->stats, "waiting", "b", &waiting);
+  detector_set_ended (self->detector, ended, lookup_number (view->stats, "latest"));
+  detector_set_waiting (self->detector, waiting);
   self->asked = TRUE;
   self->dropped = dropped;
   if (more > 0)
@@ -343,7 +355,7 @@ settle (PoolWatch *self, const PoolView *view)
   self->missed -= (gint64) MIN (more, G_MAXINT32);
   if (self->missed > 0)
     {
-      count (self, 0, (guint64) self->missed, 0, 0);
+      count (self, &self->counted.unseen, (guint64) self->missed);
       self->missed = 0;
     }
 }
@@ -399,7 +411,7 @@ look_at (PoolWatch *self, guint64 sequence, gboolean newest)
   if (self->options.pixels)
     check_again (self);
   if (self->options.pixels && copy == NULL)
-    count (self, 0, 0, 1, 0);
+    count (self, &self->counted.overtaken, 1);
   take (self, copy != NULL ? copy : description);
   return TRUE;
 }
@@ -418,6 +430,9 @@ look (PoolWatch *self)
   for (; sequence <= latest; sequence++)
     if (!look_at (self, sequence, sequence == latest))
       return;
+  if (self->sequence == seen && latest != self->latest)
+    detector_unseen (self->detector, before_ns);
+  self->latest = latest;
   if (self->sequence != seen)
     return;
   detector_tick (self->detector, before_ns);
