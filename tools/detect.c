@@ -380,12 +380,12 @@ get_usual_lateness (const Detector *self)
 static void
 judge_lateness (Detector *self, const FrameSample *sample, gboolean silent)
 {
-  gint64 lateness_ns = sample->publish_ns - sample->pts_ns;
-  gint64 limit_ns = self->limits.late_ns;
+  gint64 lateness_ns, limit_ns = self->limits.late_ns;
   gboolean late = FALSE;
 
   if (!is_known (sample->pts_ns))
     return;
+  lateness_ns = sample->publish_ns - sample->pts_ns;
   if (limit_ns == 0)
     limit_ns = get_duration (self) + get_duration (self) / 2;
   if (limit_ns > 0 && self->now.n_lateness >= LATENESS_ENOUGH)
