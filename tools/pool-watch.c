@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "pool-watch.h"
 
-#include <string.h>
-
 #include "frames.h"
+#include "last-frame.h"
 
 #define MS_NS G_GINT64_CONSTANT (1000000)
 #define ANSWER_NS (500 * MS_NS) /* how long one question may take */
@@ -16,15 +15,6 @@
 #define LEASES 3
 #define CATCH_UP 64              /* frames looked for behind the newest */
 #define COLLECT_BYTES (1u << 29) /* of copies at most: the newest ones */
-
-/* A frame whose pixels were seen. */
-typedef struct
-{
-  ShmFrameFrame *frame; /* NULL: none */
-  GBytes *bytes;        /* as they were when it was leased; NULL: `frame` is a copy itself */
-  gboolean checked;     /* a second time, early */
-  gboolean torn;        /* and said */
-} Seen;
 
 struct _PoolWatch
 {
@@ -57,7 +47,8 @@ struct _PoolWatch
   guint64 latest;                   /* when it looked last */
   gint64 publish_ns;
   ShmFrameFormat *format;
-  Seen seen;
+  LastFrame seen;       /* with pixels */
+  gboolean checked;     /* `seen`, a second time, early */
   gboolean check_early; /* frames are gone when the next one comes */
   gboolean asked;       /* `dropped` is known */
   guint64 dropped;      /* by the producer, as it said last */
@@ -72,45 +63,16 @@ now_ns (void)
 
 /* ---- the last frame, once more ------------------------------------------------------------ */
 
-static void
-clear_seen (PoolWatch *self)
-{
-  g_clear_pointer (&self->seen.frame, shmframe_frame_unref);
-  g_clear_pointer (&self->seen.bytes, g_bytes_unref);
-  self->seen = (Seen){ 0 };
-}
-
-/* Looks at the last frame once more: what is whole both times and differs was torn. */
+/* What is whole both times and differs was torn. */
 static void
 check_again (PoolWatch *self)
 {
-  Seen *seen = &self->seen;
-  g_autoptr (ShmFrameFrame) again = NULL;
-  gconstpointer before, after;
-  gsize size;
+  LastFrameCheck check = last_frame_check (&self->seen, self->observer);
 
-  if (seen->frame == NULL || seen->torn)
-    return;
-  if (seen->bytes == NULL && self->observer != NULL)
-    again = shmframe_observer_copy_frame (self->observer, shmframe_frame_get_sequence (seen->frame),
-                                          NULL);
-  else if (seen->bytes != NULL
-           && shmframe_frame_get_verdict (seen->frame) == SHMFRAME_VERDICT_INTACT)
-    again = shmframe_frame_ref (seen->frame);
-  self->check_early = again == NULL;
-  if (again == NULL || shmframe_frame_get_epoch (again) != shmframe_frame_get_epoch (seen->frame))
-    return;
-  size = shmframe_frame_get_size (again);
-  after = shmframe_frame_get_data (again);
-  before = seen->bytes != NULL ? g_bytes_get_data (seen->bytes, NULL)
-                               : shmframe_frame_get_data (seen->frame);
-  if (size == shmframe_frame_get_size (seen->frame) && memcmp (before, after, size) == 0)
-    return;
-  /* A lease can have been revoked while it was compared. */
-  if (seen->bytes != NULL && shmframe_frame_get_verdict (again) != SHMFRAME_VERDICT_INTACT)
-    return;
-  seen->torn = TRUE;
-  detector_changed (self->detector, shmframe_frame_get_sequence (seen->frame), now_ns ());
+  if (check != LAST_FRAME_NONE)
+    self->check_early = check == LAST_FRAME_GONE;
+  if (check == LAST_FRAME_TORN)
+    detector_changed (self->detector, shmframe_frame_get_sequence (self->seen.frame), now_ns ());
 }
 
 /* ---- frames -------------------------------------------------------------------------------- */
@@ -123,7 +85,7 @@ set_format (PoolWatch *self, ShmFrameFormat *format)
   g_clear_pointer (&self->format, shmframe_format_unref);
   self->format = shmframe_format_ref (format);
   shmframe_format_get_frame_rate (format, &numerator, &denominator);
-  clear_seen (self);
+  last_frame_clear (&self->seen);
   detector_reset (self->detector);
   if (numerator > 0 && denominator > 0)
     detector_set_duration (self->detector,
@@ -134,7 +96,7 @@ set_format (PoolWatch *self, ShmFrameFormat *format)
 static void
 forget_frames (PoolWatch *self)
 {
-  clear_seen (self);
+  last_frame_clear (&self->seen);
   g_clear_pointer (&self->format, shmframe_format_unref);
   detector_reset (self->detector);
   self->sequence = self->latest = 0;
@@ -148,14 +110,6 @@ measure_interval (PoolWatch *self, const FrameSample *sample)
 
   if (self->sequence != 0 && sample->missed < CATCH_UP && passed_ns > 0)
     self->interval_ns = passed_ns / (gint64) (sample->missed + 1);
-}
-
-/* A lease that was revoked may have shown another frame's pixels. */
-static gboolean
-is_intact (ShmFrameFrame *frame)
-{
-  return shmframe_frame_is_copy (frame)
-         || shmframe_frame_get_verdict (frame) == SHMFRAME_VERDICT_INTACT;
 }
 
 static gboolean
@@ -177,22 +131,8 @@ describe (PoolWatch *self, ShmFrameFrame *frame, FrameSample *sample)
                            .same = -1 };
   if (self->sequence != 0)
     sample->missed = sample->sequence - self->sequence - 1;
-  if (!has_pixels (self, frame) || self->seen.frame == NULL)
-    return;
-  sample->same = frames_have_same_pixels (self->seen.frame, frame);
-  if (!is_intact (frame) || !is_intact (self->seen.frame))
-    sample->same = -1;
-}
-
-/* Keeps the frame for comparison with the next: a lease in place, and its bytes as they are now. */
-static void
-keep (PoolWatch *self, ShmFrameFrame *frame)
-{
-  clear_seen (self);
-  if (!shmframe_frame_is_copy (frame))
-    self->seen.bytes = shmframe_frame_dup_bytes (frame);
-  if (is_intact (frame))
-    self->seen.frame = shmframe_frame_ref (frame);
+  if (has_pixels (self, frame))
+    sample->same = last_frame_compare (&self->seen, frame);
 }
 
 /* `counter` is one of `counted`. */
@@ -237,8 +177,10 @@ take (PoolWatch *self, ShmFrameFrame *frame)
   if (!comes_in_order (format))
     sample.pts_ns = SHMFRAME_TIME_UNKNOWN;
   detector_frame (self->detector, &sample);
-  if (has_pixels (self, frame))
-    keep (self, frame);
+  if (!has_pixels (self, frame))
+    return;
+  last_frame_set (&self->seen, frame);
+  self->checked = FALSE;
 }
 
 /* ---- state --------------------------------------------------------------------------------- */
@@ -436,10 +378,10 @@ look (PoolWatch *self)
   if (self->sequence != seen)
     return;
   detector_tick (self->detector, before_ns);
-  if (self->check_early && !self->seen.checked && self->seen.frame != NULL
+  if (self->check_early && !self->checked && self->seen.frame != NULL
       && before_ns - self->publish_ns >= self->interval_ns / 2)
     {
-      self->seen.checked = TRUE;
+      self->checked = TRUE;
       check_again (self);
     }
 }
@@ -670,7 +612,7 @@ pool_watch_free (PoolWatch *self)
   if (self->consumer != NULL)
     shmframe_consumer_set_flushing (self->consumer, TRUE);
   g_thread_join (self->thread);
-  clear_seen (self);
+  last_frame_clear (&self->seen);
   g_clear_object (&self->observer);
   g_clear_object (&self->consumer);
   g_clear_pointer (&self->format, shmframe_format_unref);
