@@ -1,71 +1,21 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "pool-watch.h"
+#include "pool-watch-private.h"
 
 #include "frames.h"
-#include "last-frame.h"
 
-#define MS_NS G_GINT64_CONSTANT (1000000)
 #define ANSWER_NS (500 * MS_NS) /* how long one question may take */
 #define RETRY_NS (200 * MS_NS)  /* between attempts to attach */
 #define STATS_NS (250 * MS_NS)
 #define POLL_MIN_NS (1 * MS_NS)
 #define POLL_MAX_NS (10 * MS_NS)
 #define POLL_FIRST_NS (2 * MS_NS)
-#define LEASE_WAIT_NS (100 * MS_NS)
-#define LEASES 3
 #define CATCH_UP 64              /* frames looked for behind the newest */
 #define COLLECT_BYTES (1u << 29) /* of copies at most: the newest ones */
 
-struct _PoolWatch
-{
-  char *pool;
-  PoolWatchOptions options;
-  PoolWatchCallbacks callbacks;
-  gpointer data;
-  GThread *thread;
+/* ---- frames -------------------------------------------------------------------------------- */
 
-  GMutex lock;
-  GCond changed;
-  gboolean ending;           /* lock */
-  gboolean collecting;       /* lock */
-  GPtrArray *collected;      /* lock */
-  PoolWatchCounters counted; /* lock */
-
-  ShmFrameConsumer *consumer; /* with `lease`; the thread's, but for set_flushing() */
-
-  /* The thread's. */
-  ShmFrameObserver *observer; /* NULL: not attached */
-  char *unobserved;           /* why there is no observer; NULL: there is */
-  char *unleased;             /* why the consumer gets nothing; NULL: nothing is wrong */
-  char *said;                 /* the reason that was told last */
-  gboolean said_any;
-  gboolean died; /* `unobserved` is how the producer ended, which says more than that it is gone */
-  Detector *detector;
-  gint64 retry_ns, ask_ns, look_ns; /* when each is due */
-  gint64 interval_ns;               /* between frames; 0: not known */
-  guint64 epoch, sequence;          /* of the last frame; 0: none */
-  guint64 latest;                   /* when it looked last */
-  gint64 publish_ns;
-  ShmFrameFormat *format;
-  LastFrame seen;       /* with pixels */
-  gboolean checked;     /* `seen`, a second time, early */
-  gboolean check_early; /* frames are gone when the next one comes */
-  gboolean asked;       /* `dropped` is known */
-  guint64 dropped;      /* by the producer, as it said last */
-  gint64 missed;        /* frames not seen, less those dropped; what is left is unseen */
-};
-
-static gint64
-now_ns (void)
-{
-  return g_get_monotonic_time () * 1000;
-}
-
-/* ---- the last frame, once more ------------------------------------------------------------ */
-
-/* What is whole both times and differs was torn. */
-static void
-check_again (PoolWatch *self)
+void
+pool_watch_check_again (PoolWatch *self)
 {
   LastFrameCheck check = last_frame_check (&self->seen, self->observer);
 
@@ -74,8 +24,6 @@ check_again (PoolWatch *self)
   if (check == LAST_FRAME_TORN)
     detector_changed (self->detector, shmframe_frame_get_sequence (self->seen.frame), now_ns ());
 }
-
-/* ---- frames -------------------------------------------------------------------------------- */
 
 static void
 set_format (PoolWatch *self, ShmFrameFormat *format)
@@ -152,9 +100,8 @@ comes_in_order (const ShmFrameFormat *format)
          || g_strcmp0 (shmframe_format_get_media_type (format), "image/jpeg") == 0;
 }
 
-/* The next frame. */
-static void
-take (PoolWatch *self, ShmFrameFrame *frame)
+void
+pool_watch_take (PoolWatch *self, ShmFrameFrame *frame)
 {
   ShmFrameFormat *format = shmframe_frame_get_format (frame);
   FrameSample sample;
@@ -199,8 +146,8 @@ say_state (PoolWatch *self)
     self->callbacks.state (self, self->said, self->data);
 }
 
-static void
-set_unleased (PoolWatch *self, const char *reason)
+void
+pool_watch_set_unleased (PoolWatch *self, const char *reason)
 {
   g_free (self->unleased);
   self->unleased = g_strdup (reason);
@@ -264,9 +211,8 @@ attach (PoolWatch *self)
   say_state (self);
 }
 
-/* Or until somebody wants something. */
-static void
-sleep_until (PoolWatch *self, gint64 time_ns)
+void
+pool_watch_sleep_until (PoolWatch *self, gint64 time_ns)
 {
   g_mutex_lock (&self->lock);
   while (!self->ending && !(self->collecting && self->collected == NULL)
@@ -351,10 +297,10 @@ look_at (PoolWatch *self, guint64 sequence, gboolean newest)
   if (description == NULL)
     return TRUE;
   if (self->options.pixels)
-    check_again (self);
+    pool_watch_check_again (self);
   if (self->options.pixels && copy == NULL)
     count (self, &self->counted.overtaken, 1);
-  take (self, copy != NULL ? copy : description);
+  pool_watch_take (self, copy != NULL ? copy : description);
   return TRUE;
 }
 
@@ -382,71 +328,8 @@ look (PoolWatch *self)
       && before_ns - self->publish_ns >= self->interval_ns / 2)
     {
       self->checked = TRUE;
-      check_again (self);
+      pool_watch_check_again (self);
     }
-}
-
-static gboolean
-is_one_of (const GError *error, const ShmFrameError *codes, guint n)
-{
-  for (guint i = 0; i < n; i++)
-    if (g_error_matches (error, SHMFRAME_ERROR, (gint) codes[i]))
-      return TRUE;
-  return FALSE;
-}
-
-/* The consumer has got nothing. */
-static void
-handle_lease_error (PoolWatch *self, const GError *error, gint64 before_ns)
-{
-  static const ShmFrameError reasons[]
-      = { SHMFRAME_ERROR_REFUSED, SHMFRAME_ERROR_PERMISSION, SHMFRAME_ERROR_PROTOCOL };
-
-  if (g_error_matches (error, SHMFRAME_ERROR, SHMFRAME_ERROR_TIMED_OUT))
-    {
-      if (self->observer != NULL)
-        detector_tick (self->detector, before_ns);
-      return;
-    }
-  if (g_error_matches (error, SHMFRAME_ERROR, SHMFRAME_ERROR_FLUSHING))
-    {
-      shmframe_consumer_set_flushing (self->consumer, FALSE);
-      return;
-    }
-  if (is_one_of (error, reasons, G_N_ELEMENTS (reasons)))
-    set_unleased (self, error->message);
-  sleep_until (self, now_ns () + LEASE_WAIT_NS);
-}
-
-static void
-take_leased (PoolWatch *self, gint64 timeout_ns)
-{
-  gint64 before_ns = now_ns ();
-  g_autoptr (GError) error = NULL;
-  g_autoptr (ShmFrameEvent) event = NULL;
-  g_autoptr (ShmFrameFrame) frame
-      = shmframe_consumer_lease (self->consumer, timeout_ns, &event, &error);
-
-  /* Whoever was given frames may hold them. */
-  if (g_error_matches (error, SHMFRAME_ERROR, SHMFRAME_ERROR_QUOTA))
-    {
-      g_clear_error (&error);
-      frame = shmframe_consumer_copy (self->consumer, timeout_ns, &event, &error);
-    }
-  if (error != NULL)
-    {
-      handle_lease_error (self, error, before_ns);
-      return;
-    }
-  if (frame != NULL)
-    {
-      if (self->options.pixels)
-        check_again (self);
-      take (self, frame);
-    }
-  else if (shmframe_event_get_event_type (event) != SHMFRAME_EVENT_ATTACHED)
-    return;
-  set_unleased (self, NULL);
 }
 
 /* ---- collecting ---------------------------------------------------------------------------- */
@@ -552,9 +435,10 @@ run (gpointer data)
       do_what_is_due (self);
       due_ns = self->observer == NULL ? self->retry_ns : self->ask_ns;
       if (self->consumer != NULL)
-        take_leased (self, CLAMP (due_ns - now_ns (), 0, LEASE_WAIT_NS));
+        pool_watch_take_leased (self, CLAMP (due_ns - now_ns (), 0, LEASE_WAIT_NS));
       else
-        sleep_until (self, self->observer != NULL ? MIN (due_ns, self->look_ns) : due_ns);
+        pool_watch_sleep_until (self,
+                                self->observer != NULL ? MIN (due_ns, self->look_ns) : due_ns);
     }
   return NULL;
 }
@@ -566,17 +450,6 @@ say_fault (const Fault *fault, gpointer data)
 
   if (self->callbacks.fault != NULL)
     self->callbacks.fault (self, fault, self->data);
-}
-
-static void
-make_consumer (PoolWatch *self)
-{
-  g_autoptr (GError) error = NULL;
-
-  self->consumer = g_initable_new (SHMFRAME_TYPE_CONSUMER, NULL, &error, "pool", self->pool,
-                                   "delivery", SHMFRAME_DELIVERY_LATEST, "leases", LEASES, NULL);
-  if (error != NULL)
-    self->unleased = g_strdup (error->message); /* the observer finds the same */
 }
 
 PoolWatch *
@@ -593,7 +466,7 @@ pool_watch_new (const char *pool, const PoolWatchOptions *options,
   g_cond_init (&self->changed);
   self->detector = detector_new (&options->limits, say_fault, self);
   if (options->lease)
-    make_consumer (self);
+    pool_watch_make_consumer (self);
   g_mutex_lock (&self->lock);
   self->thread = g_thread_new ("pool-watch", run, self);
   g_mutex_unlock (&self->lock);
