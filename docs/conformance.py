@@ -6,7 +6,9 @@ conformance.py [--output FILE] [--log JSON] LIST DOCUMENT SOURCE-ROOT [TESTLOG..
 
 A line of the list is `promise | proof, proof...`; `# heading` begins a table; an empty line or one that begins with ';' is
 passed over. A proof is one of
-  /module/behaviour   a test path: stands in quotes in a source under tests/, whole or as "/module/" and "behaviour"
+  /module/behaviour   a test path: stands in quotes in a source under tests/, whole or as "/module/" and "behaviour"; or is
+                      test_behaviour() of a Python file whose main() has 'module' as its first argument
+  test-name           a test of tests/meson.build
   tests/FILE          a test program or script, or another file of the tree
   ./run COMMAND       a command
 Without logs of `meson test` the results are left as they stand in the document. With them each test path must have run and
@@ -31,14 +33,19 @@ ON_DEMAND = 'on demand'
 
 
 def quoted_strings(root):
-    """Everything in quotes in the sources of tests."""
+    """Everything in quotes in the sources of tests, and the paths of tests in Python."""
     found = set()
     for path in (root / 'tests').rglob('*'):
         if path.suffix in ('.c', '.py') and path.is_file():
-            strings = re.findall(r'''["']([^"'\n]+)["']''', path.read_text(errors='replace'))
+            text = path.read_text(errors='replace')
+            strings = re.findall(r'''["']([^"'\n]+)["']''', text)
+            module = re.search(r"^ *(?:toolbox\.)?main\('([\w-]+)',", text, re.M)
+            found.update(f"/{module[1]}/{test.replace('_', '-')}"
+                         for test in (re.findall(r'^def test_(\w+)', text, re.M) if module else ()))
             found.update(strings)
             found.update(a + b for a in strings if a.endswith('/') for b in strings)
-    return found
+    text = (root / 'tests/meson.build').read_text()
+    return found | {'test ' + name for name in re.findall(r"\btest\('([\w-]+)'", text)}
 
 
 def exists(proof, root, strings):
@@ -46,7 +53,7 @@ def exists(proof, root, strings):
         return proof.split()[1] in (root / 'run').read_text()
     if proof.startswith('/'):
         return proof in strings
-    return proof != 'open' and (root / proof.split()[0]).exists()
+    return f'test {proof}' in strings or (root / proof.split()[0]).exists()
 
 
 class Results:

@@ -15,6 +15,7 @@ import sys
 import tempfile
 import termios
 import time
+import unicodedata
 
 PATIENCE = 20  # seconds
 WATCHDOG = 60  # of a test, while it waits for a line
@@ -250,6 +251,26 @@ def test_top_terminal():
     stop(process)
 
 
+def columns_of(text):
+    return sum(2 if unicodedata.east_asian_width(c) in 'WF' else 1 for c in text)
+
+
+def test_top_wide():
+    """A row is cut where the screen ends, whatever the width of what stands in it."""
+    process = start(producer, 'one')
+    reader = start('日本のカメラ' * 3, 'one', executable=consumer)
+    await_line(reader, 'frame ')
+    terminal = Terminal(24, 31, inspect, 'top', '--interval', '0.2')
+    text = terminal.await_text('  日本[^\r]*\033\\[K.*\033\\[J')
+    rows = re.findall(r'(?:\r\n|\033\[H)([^\r\033]*)\033\[K', text)
+    assert any('日本' in row for row in rows), rows
+    assert max(map(columns_of, rows)) <= 31, rows
+    os.write(terminal.master, b'q')
+    assert terminal.finish() == 0
+    stop(reader, signal.SIGKILL)
+    stop(process)
+
+
 def test_usage():
     for arguments, words in ((('watch', 'a', 'b'), 'one argument at most'),
                              (('top', 'a'), 'no arguments'),
@@ -267,7 +288,7 @@ def bark(signum, frame):
 def main():
     signal.signal(signal.SIGALRM, bark)
     tests = (test_watch, test_watch_all, test_watch_closed, test_top, test_top_terminal,
-             test_usage)
+             test_top_wide, test_usage)
     failed = 0
     print(f'1..{len(tests)}')
     for number, test in enumerate(tests, 1):

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import unicodedata
 
 PATIENCE = 20  # seconds
 inspect, producer, consumer, mainloop = sys.argv[1:5]
@@ -124,6 +125,47 @@ def test_show_json():
     stop(process)
 
 
+def start_as(name, program, *arguments):
+    """Under another name, as it is told to whoever looks."""
+    process = subprocess.Popen([name, *arguments], executable=program, stdout=subprocess.PIPE,
+                               text=True)
+    running.append(process)
+    return process
+
+
+def test_hostile_text():
+    """No name breaks the JSON, or the terminal."""
+    name = 'a\x1f\x1b[31m\x7f\u009b2J\u202e\u2028\u2029\u00ad\U000e0001b"'
+    process = start_producer('one')
+    reader = start_as(name, consumer, 'one')
+    await_line(reader, 'frame ')
+    for arguments in (('show', 'one', '--json'), ('show', 'one')):
+        out = subprocess.check_output([inspect, *arguments], timeout=PATIENCE).decode()
+        bad = [c for c in out if c != '\n' and not c.isprintable()]
+        assert not bad, bad
+    # Control characters do not come that far.
+    assert show('one')['consumers'][0]['program'] == re.sub('[\0-\x1f\x7f]', '?', name)
+    stop(reader, signal.SIGKILL)
+    stop(process)
+
+
+def columns_of(text):
+    return sum(2 if unicodedata.east_asian_width(c) in 'WF' else 1 for c in text
+               if not unicodedata.combining(c))
+
+
+def test_wide_text():
+    """Columns stay columns whatever the width of what stands in them."""
+    process = start_producer('one')
+    for name in ('camera', '日本のカメラ', 'cáméra'):
+        start_as(unicodedata.normalize('NFD', name), consumer, 'one')
+    await_true(lambda: len(show('one')['consumers']) == 3)
+    out = subprocess.check_output([inspect, 'show', 'one'], timeout=PATIENCE).decode()
+    lines = out.split('\n\n')[-1].splitlines()
+    assert len(lines) == 4 and len({columns_of(line) for line in lines}) == 1, lines
+    stop(process)
+
+
 def test_errors():
     for arguments, code, words in (
             (('show', 'nobody'), 1, 'no producer has that name'),
@@ -179,10 +221,10 @@ def test_samples():
 
 
 def main():
-    tests = (test_list, test_show, test_show_json, test_errors, test_sample_usage,
-             test_samples)
-    names = ('/inspect/list', '/inspect/show', '/inspect/show-json', '/inspect/errors',
-             '/inspect/sample-usage', '/inspect/samples')
+    tests = (test_list, test_show, test_show_json, test_hostile_text, test_wide_text, test_errors,
+             test_sample_usage, test_samples)
+    names = ('/inspect/list', '/inspect/show', '/inspect/show-json', '/inspect/hostile-text',
+             '/inspect/wide-text', '/inspect/errors', '/inspect/sample-usage', '/inspect/samples')
     failed = 0
     print(f'1..{len(tests)}')
     for number, (name, test) in enumerate(zip(names, tests), 1):

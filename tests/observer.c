@@ -371,11 +371,13 @@ test_latency (void)
   for (guint i = 0; i < 2; i++)
     {
       g_autoptr (GVariant) consumer = g_variant_get_child_value (listed, i);
-      guint64 median, worst;
+      guint64 median, worst, leased;
 
       g_assert_true (g_variant_lookup (consumer, "latency-p50-ns", "t", &median));
       g_assert_true (g_variant_lookup (consumer, "latency-max-ns", "t", &worst));
-      g_assert_cmpuint (median, ==, worst); /* one frame */
+      g_assert_true (g_variant_lookup (consumer, "leased", "t", &leased));
+      g_assert_cmpuint (leased, ==, 1);
+      g_assert_cmpuint (median, ==, worst);
       g_assert_cmpuint (worst, <=, greatest);
     }
   child_end (&child, 0);

@@ -15,7 +15,8 @@ typedef struct
 {
   GMutex lock;
   guint attached, lost, frames, faults;
-  gboolean repeated; /* a state was said that was known */
+  guint views, consumers; /* most consumers of a view */
+  gboolean repeated;      /* a state was said that was known */
   char *reason;
 } Heard;
 
@@ -34,6 +35,18 @@ hear_state (PoolWatch *watch, const char *reason, gpointer data)
   g_free (heard->reason);
   heard->reason = g_strdup (reason);
   g_mutex_unlock (&heard->lock);
+}
+
+static void
+hear_view (PoolWatch *watch, PoolView *view, gpointer data)
+{
+  Heard *heard = data;
+
+  g_mutex_lock (&heard->lock);
+  heard->views++;
+  heard->consumers = MAX (heard->consumers, view->consumers->len);
+  g_mutex_unlock (&heard->lock);
+  pool_view_free (view);
 }
 
 static void
@@ -61,7 +74,7 @@ static PoolWatch *
 watch_pool (Heard *heard)
 {
   static const PoolWatchCallbacks callbacks
-      = { .state = hear_state, .frame = hear_frame, .fault = hear_fault };
+      = { .state = hear_state, .view = hear_view, .frame = hear_frame, .fault = hear_fault };
   const PoolWatchOptions options = { .pixels = TRUE, .stats_interval_ns = 20000000 };
 
   return pool_watch_new (POOL, &options, &callbacks, heard);
@@ -136,7 +149,7 @@ static void
 end (PoolWatch *watch, Heard *heard, RawProducer *raw)
 {
   pool_watch_free (watch);
-  g_assert_nonnull (heard->reason);
+  g_assert_cmpuint (heard->attached + heard->lost, >, 0);
   g_free (heard->reason);
   raw_producer_free (raw);
 }
@@ -238,6 +251,49 @@ test_numbers (void)
   g_free (heard.reason);
 }
 
+/* As many consumers as a message can have: no more are looked at than a producer lists. */
+static void
+test_consumers (void)
+{
+  Heard heard = { 0 };
+  RawProducer raw;
+  PoolWatch *watch;
+  g_autoptr (GVariant) none = g_variant_ref_sink (g_variant_new_parsed ("@a{sv} {}"));
+  g_autoptr (GVariant) stats = NULL;
+  GVariantBuilder builder;
+  GVariantDict dict;
+
+  g_variant_builder_init (&builder, G_VARIANT_TYPE ("aa{sv}"));
+  for (guint i = 0; i < 30000; i++)
+    g_variant_builder_add_value (&builder, none);
+  g_variant_dict_init (&dict, NULL);
+  g_variant_dict_insert_value (&dict, "consumers", g_variant_builder_end (&builder));
+  stats = g_variant_ref_sink (g_variant_dict_end (&dict));
+  raw_producer_new (&raw, POOL);
+  watch = watch_pool (&heard);
+  serve_attach (&raw, &heard, &heard.views, 1, stats);
+  end (watch, &heard, &raw);
+  g_assert_cmpuint (heard.consumers, ==, POOL_VIEW_CONSUMERS_MAX);
+}
+
+/* Stopping does not wait for the thread, which cannot end here: several can be stopped first. */
+static void
+test_stop (void)
+{
+  Heard heard = { 0 };
+  RawProducer raw;
+  PoolWatch *watch;
+
+  raw_producer_new (&raw, POOL);
+  watch = watch_pool (&heard);
+  g_assert_true (raw_accept (&raw));
+  g_mutex_lock (&heard.lock); /* it will say that nobody answers */
+  pool_watch_stop (watch);
+  g_mutex_unlock (&heard.lock);
+  end (watch, &heard, &raw);
+  g_assert_cmpuint (heard.attached, ==, 0);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -253,6 +309,8 @@ main (int argc, char **argv)
   g_test_add_func ("/pool-watch-hostile/header", test_header);
   g_test_add_func ("/pool-watch-hostile/payload", test_payload);
   g_test_add_func ("/pool-watch-hostile/numbers", test_numbers);
+  g_test_add_func ("/pool-watch-hostile/consumers", test_consumers);
+  g_test_add_func ("/pool-watch-hostile/stop", test_stop);
   failed = g_test_run ();
   g_assert_cmpint (g_rmdir (folder), ==, 0);
   return failed;

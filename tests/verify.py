@@ -36,7 +36,7 @@ class Result(NamedTuple):
     counted: str
 
 
-def suite(build, options='--suite library'):
+def suite(build, options='--suite library --suite parts'):
     """Tests of $B or of a build below it; summary.py has the last word."""
     logs = f'$B/{build}/meson-logs/testlog'
     return (f'rm -f {logs}*; meson test -C $B/{build} --no-rebuild --timeout-multiplier 6 {options};'
@@ -64,7 +64,7 @@ CHECKS = [
           'LD_PRELOAD=$(gcc -print-file-name=libasan.so); '
           + suite('asan-elements', '--suite elements')),
     Check('tsan', suite('tsan')),
-    Check('coverage', "find $B/coverage -name '*.gcda' -delete; " + suite('coverage')
+    Check('coverage', "find $B/coverage -name '*.gcda' -delete; " + suite('coverage', '--suite library')
           + ' && tests/coverage.py --least 90 $B/coverage'),
     Check('valgrind', suite('.', f"--wrapper '{VALGRIND}' "
                                  'admission histogram message segment slot wake observer registry')),

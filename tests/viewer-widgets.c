@@ -39,10 +39,10 @@ new_view (guint64 epoch, guint window, guint n_consumers)
 
 /* holders: words between blanks */
 static void
-add_slot (PoolView *view, const char *state, guint64 sequence, const char *holders)
+add_slot (PoolView *view, SlotState state, gboolean pinned, guint64 sequence, const char *holders)
 {
   g_auto (GStrv) names = g_strsplit (holders, " ", -1);
-  SlotView slot = { state, sequence << 2 | 1, sequence, 16700000, 3110400, 1, NULL };
+  SlotView slot = { state, pinned, sequence << 2 | 1, sequence, 16700000, 3110400, 1, NULL };
 
   slot.holders = g_ptr_array_new_with_free_func (g_free);
   for (guint i = 0; names[i] != NULL; i++)
@@ -96,16 +96,16 @@ make_states (void)
 {
   PoolView *view = new_view (1, 4, 1);
 
-  add_slot (view, "free", 3, "");
-  add_slot (view, "writing", 4, "");
-  add_slot (view, "live", 8, "");
-  add_slot (view, "live, pinned", 10, "4001 #7");
-  add_slot (view, "live", 9, "4001");
-  add_slot (view, "live, pinned", 7, "");
-  add_slot (view, "pinned", 6, "");
-  add_slot (view, "retired", 5, "4002");
-  add_slot (view, "uncommitted", 0, "");
-  add_slot (view, "uncommitted", 0, "");
+  add_slot (view, SLOT_STATE_FREE, FALSE, 3, "");
+  add_slot (view, SLOT_STATE_WRITING, FALSE, 4, "");
+  add_slot (view, SLOT_STATE_LIVE, FALSE, 8, "");
+  add_slot (view, SLOT_STATE_LIVE, TRUE, 10, "4001 #7");
+  add_slot (view, SLOT_STATE_LIVE, FALSE, 9, "4001");
+  add_slot (view, SLOT_STATE_LIVE, TRUE, 7, "");
+  add_slot (view, SLOT_STATE_RETIRED, TRUE, 6, "");
+  add_slot (view, SLOT_STATE_RETIRED, FALSE, 5, "4002");
+  add_slot (view, SLOT_STATE_UNCOMMITTED, FALSE, 0, "");
+  add_slot (view, SLOT_STATE_UNCOMMITTED, FALSE, 0, "");
   add_consumer (view, 1, "recorder", "ordered", 4, 2, 0, 0);
   return view;
 }
@@ -225,7 +225,7 @@ test_slot_many (void)
   GdkRectangle tile;
 
   for (guint i = 0; i < 1024; i++)
-    add_slot (view, i < 1000 ? "free" : "live", i, "");
+    add_slot (view, i < 1000 ? SLOT_STATE_FREE : SLOT_STATE_LIVE, FALSE, i, "");
   viewer_slot_map_set_view (VIEWER_SLOT_MAP (map), view);
   before = screen_draw (GTK_WIDGET (grid));
   g_assert_cmpuint (drawing_count (before, NULL, hue (HUE_SKY)), ==, 0);
@@ -270,8 +270,8 @@ test_slot_hostile (void)
 
   for (guint i = 0; i < 500; i++)
     g_string_append_printf (holders, "%s%u", i > 0 ? " " : "", 4001 + i);
-  add_slot (view, "live", G_MAXUINT64, holders->str);
-  add_slot (view, "live", 0, "4001");
+  add_slot (view, SLOT_STATE_LIVE, FALSE, G_MAXUINT64, holders->str);
+  add_slot (view, SLOT_STATE_LIVE, FALSE, 0, "4001");
   add_consumer (view, 1, program, "ordered", 4, 2, 0, 0);
   viewer_slot_map_set_view (VIEWER_SLOT_MAP (map), view);
   text = slot_tiles_dup_text (viewer_slot_grid_get_tiles (grid_of (map)), 0);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <glib-unix.h>
 
+#include "json.h"
 #include "pool-watch.h"
 
 #define GRACE_MS 1000    /* for a pool that is not there, or too busy to answer */

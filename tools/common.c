@@ -36,6 +36,15 @@ parse_options (int *argc, char ***argv, const GOptionEntry *entries, const char 
   return TRUE;
 }
 
+gboolean
+is_printable (gunichar c)
+{
+  GUnicodeType type = g_unichar_type (c);
+
+  return g_unichar_isprint (c) && type != G_UNICODE_LINE_SEPARATOR
+         && type != G_UNICODE_PARAGRAPH_SEPARATOR;
+}
+
 char *
 printable (const char *text)
 {
@@ -46,10 +55,16 @@ printable (const char *text)
     {
       gunichar c = g_utf8_get_char (p);
 
-      g_string_append_unichar (result, g_unichar_isprint (c) ? c : '?');
+      g_string_append_unichar (result, is_printable (c) ? c : '?');
     }
   g_free (valid);
   return g_string_free (result, FALSE);
+}
+
+guint
+columns_of (gunichar c)
+{
+  return g_unichar_iszerowidth (c) ? 0 : g_unichar_iswide (c) ? 2 : 1;
 }
 
 void
@@ -109,10 +124,20 @@ table_add (Table *table, char *cell)
   g_ptr_array_add (table->cells, cell);
 }
 
+static glong
+text_columns (const char *text)
+{
+  glong columns = 0;
+
+  for (const char *p = text; *p != '\0'; p = g_utf8_next_char (p))
+    columns += columns_of (g_utf8_get_char (p));
+  return columns;
+}
+
 static void
 print_cell (const char *cell, glong width, gboolean right, gboolean last)
 {
-  int padding = (int) (width - g_utf8_strlen (cell, -1));
+  int padding = (int) (width - text_columns (cell));
 
   if (right)
     g_print ("%*s%s", padding, "", cell);
@@ -130,7 +155,7 @@ table_print (Table *table)
     {
       glong *width = &widths[i % table->columns];
 
-      *width = MAX (*width, g_utf8_strlen (table->cells->pdata[i], -1));
+      *width = MAX (*width, text_columns (table->cells->pdata[i]));
     }
   for (guint i = 0; i < table->cells->len; i++)
     {
@@ -142,21 +167,7 @@ table_print (Table *table)
   g_clear_pointer (&table->cells, g_ptr_array_unref);
 }
 
-/* ---- JSON and dictionaries ----------------------------------------------------------------- */
-
-void
-print_json (JsonBuilder *builder)
-{
-  g_autoptr (JsonGenerator) generator = json_generator_new ();
-  g_autoptr (JsonNode) root = json_builder_get_root (builder);
-  g_autofree char *text = NULL;
-
-  json_generator_set_root (generator, root);
-  json_generator_set_pretty (generator, TRUE);
-  text = json_generator_to_data (generator, NULL);
-  g_print ("%s\n", text);
-  g_object_unref (builder);
-}
+/* ---- dictionaries -------------------------------------------------------------------------- */
 
 guint64
 lookup_number (GVariant *dict, const char *key)
@@ -168,17 +179,6 @@ lookup_number (GVariant *dict, const char *key)
   if (value != NULL && g_variant_is_of_type (value, G_VARIANT_TYPE_UINT64))
     return g_variant_get_uint64 (value);
   return 0;
-}
-
-char *
-json_line (JsonBuilder *builder)
-{
-  g_autoptr (JsonGenerator) generator = json_generator_new ();
-  g_autoptr (JsonNode) root = json_builder_get_root (builder);
-
-  json_generator_set_root (generator, root);
-  g_object_unref (builder);
-  return json_generator_to_data (generator, NULL);
 }
 
 const char *

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include <json-glib/json-glib.h>
 #include <shmframe/shmframe.h>
 
 /* What the commands of frame-inspect share. */
@@ -38,6 +37,10 @@ gboolean parse_options (int *argc, char ***argv, const GOptionEntry *entries, co
 /* "frame-inspect: ..." on standard error; control characters of a peer's text are replaced. */
 void complain (const char *format, ...) G_GNUC_PRINTF (1, 2);
 
+/* Neither a terminal nor who reads line by line takes it for anything but a character. */
+gboolean is_printable (gunichar c);
+/* How many columns of a terminal it takes: 0, 1 or 2. */
+guint columns_of (gunichar c);
 /* Text from a peer, fit for a terminal. (transfer full) */
 char *printable (const char *text);
 /* "3.1 MB", "12 B". (transfer full) */
@@ -45,7 +48,7 @@ char *human_size (guint64 bytes);
 /* "16.7 ms", "2.04 s"; "-" for a negative duration. (transfer full) */
 char *human_duration (gint64 ns);
 
-/* A table: rows of cells, column widths by the longest cell. Cells are taken; add_cell begins a new
+/* A table: rows of cells, column widths by the longest cell. Cells are taken; table_add() begins a new
  * row after the last column. Numbers (columns in `right`, a bit each) stand to the right. */
 typedef struct
 {
@@ -58,10 +61,6 @@ void table_init (Table *table, guint64 right, const char *const *titles); /* NUL
 void table_add (Table *table, char *cell);
 void table_print (Table *table); /* and frees */
 
-/* Prints and frees what the builder has. */
-void print_json (JsonBuilder *builder);
-/* What the builder has, on one line; frees it. (transfer full) */
-char *json_line (JsonBuilder *builder);
-/* Looks a number (u or t), a string or a value up in a peer's a{sv}. */
-guint64 lookup_number (GVariant *dict, const char *key);
-const char *lookup_string (GVariant *dict, const char *key); /* "" where there is none */
+/* Looks a number (u or t) or a string up in a peer's a{sv}. */
+guint64 lookup_number (GVariant *dict, const char *key);     /* 0 where there is none */
+const char *lookup_string (GVariant *dict, const char *key); /* the same: "" */

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "pool-view.h"
+
 static gboolean
 same_plane (ShmFrameFrame *a, ShmFrameFrame *b, guint plane)
 {
@@ -60,7 +62,7 @@ find_sequences (ShmFrameObserver *observer)
 
   g_variant_iter_init (&iter, slots);
   while (g_variant_iter_next (&iter, "(uttxtu)", &state, NULL, &sequence, NULL, NULL, NULL))
-    if (sequence != 0 && (state == 1 || state == 2)) /* live, retired */
+    if (sequence != 0 && (state == SHARED_LIVE || state == SHARED_RETIRED))
       g_array_append_val (sequences, sequence);
   g_array_sort (sequences, compare_sequences);
   return sequences;

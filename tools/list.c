@@ -1,35 +1,21 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "pool-view.h"
+#include "json.h"
+#include "pools.h"
 
 /* A stopped producer must not hold the list up for long. */
 #define LIST_TIMEOUT_NS (G_GINT64_CONSTANT (500) * 1000 * 1000)
 
-/* Looks into one pool, where that can be done; *problem says why it cannot. (transfer full) */
-static PoolView *
-look (ShmFramePoolInfo *info, char **problem)
-{
-  g_autoptr (GError) error = NULL;
-  PoolView *view = NULL;
-
-  *problem = g_strdup (shmframe_pool_info_get_problem (info));
-  if (*problem == NULL)
-    view = pool_view_new (shmframe_pool_info_get_path (info), LIST_TIMEOUT_NS, &error);
-  if (error != NULL)
-    *problem = g_strdup (error->message);
-  return view;
-}
-
 static void
-add_row (Table *table, ShmFramePoolInfo *info)
+add_row (Table *table, const PoolAnswer *answer)
 {
-  g_autofree char *problem = NULL;
-  g_autoptr (PoolView) view = look (info, &problem);
+  ShmFramePoolInfo *info = answer->info;
+  const PoolView *view = answer->view;
   g_autofree char *format = NULL;
 
   if (view != NULL && view->format != NULL)
     format = shmframe_format_to_string (view->format);
   else
-    format = g_strdup (problem != NULL ? problem : "none yet");
+    format = g_strdup (answer->problem != NULL ? answer->problem : "none yet");
   table_add (table, printable (shmframe_pool_info_get_name (info)));
   table_add (table, shmframe_pool_info_get_pid (info) != 0
                         ? g_strdup_printf ("%u", shmframe_pool_info_get_pid (info))
@@ -44,70 +30,59 @@ add_row (Table *table, ShmFramePoolInfo *info)
 }
 
 static void
-print_table (GPtrArray *pools)
+print_table (GPtrArray *answers)
 {
   static const char *const titles[]
       = { "POOL", "PID", "PROGRAM", "LATEST", "CONSUMERS", "MEMORY", "FORMAT", NULL };
   Table table;
 
-  if (pools->len == 0)
+  if (answers->len == 0)
     {
       g_print ("no pools\n");
       return;
     }
   table_init (&table, 1 << 1 | 1 << 3 | 1 << 4 | 1 << 5, titles);
-  for (guint i = 0; i < pools->len; i++)
-    add_row (&table, pools->pdata[i]);
+  for (guint i = 0; i < answers->len; i++)
+    add_row (&table, answers->pdata[i]);
   table_print (&table);
 }
 
 static void
-add_string (JsonBuilder *builder, const char *name, const char *value)
+add_object (JsonBuilder *builder, const PoolAnswer *answer)
 {
-  json_builder_set_member_name (builder, name);
-  json_builder_add_string_value (builder, value); /* NULL becomes null */
-}
-
-static void
-add_object (JsonBuilder *builder, ShmFramePoolInfo *info)
-{
-  g_autofree char *problem = NULL;
-  g_autoptr (PoolView) view = look (info, &problem);
+  ShmFramePoolInfo *info = answer->info;
+  const PoolView *view = answer->view;
   g_autofree char *path = g_utf8_make_valid (shmframe_pool_info_get_path (info), -1);
   g_autofree char *format = NULL;
 
   if (view != NULL && view->format != NULL)
     format = shmframe_format_to_string (view->format);
   json_builder_begin_object (builder);
-  add_string (builder, "pool", shmframe_pool_info_get_name (info));
-  add_string (builder, "path", path);
+  json_add_string (builder, "pool", shmframe_pool_info_get_name (info));
+  json_add_string (builder, "path", path);
   json_builder_set_member_name (builder, "live");
   json_builder_add_boolean_value (builder, shmframe_pool_info_is_live (info));
-  json_builder_set_member_name (builder, "pid");
-  json_builder_add_int_value (builder, shmframe_pool_info_get_pid (info));
-  add_string (builder, "program", shmframe_pool_info_get_program (info));
-  add_string (builder, "problem", problem);
-  add_string (builder, "format-text", format);
+  json_add_number (builder, "pid", shmframe_pool_info_get_pid (info));
+  json_add_string (builder, "program", shmframe_pool_info_get_program (info));
+  json_add_string (builder, "problem", answer->problem);
+  json_add_string (builder, "format-text", format);
   if (view != NULL)
     {
-      json_builder_set_member_name (builder, "latest");
-      json_builder_add_int_value (builder, (gint64) view->latest);
-      json_builder_set_member_name (builder, "consumers");
-      json_builder_add_int_value (builder, view->consumers->len);
-      json_builder_set_member_name (builder, "committed-bytes");
-      json_builder_add_int_value (builder, (gint64) lookup_number (view->stats, "committed-bytes"));
+      json_add_number (builder, "latest", view->latest);
+      json_add_number (builder, "consumers", view->consumers->len);
+      json_add_number (builder, "committed-bytes", lookup_number (view->stats, "committed-bytes"));
     }
   json_builder_end_object (builder);
 }
 
 static void
-print_list_json (GPtrArray *pools)
+print_list_json (GPtrArray *answers)
 {
   JsonBuilder *builder = json_builder_new ();
 
   json_builder_begin_array (builder);
-  for (guint i = 0; i < pools->len; i++)
-    add_object (builder, pools->pdata[i]);
+  for (guint i = 0; i < answers->len; i++)
+    add_object (builder, answers->pdata[i]);
   json_builder_end_array (builder);
   print_json (builder);
 }
@@ -122,15 +97,17 @@ command_list (int argc, char **argv)
   };
   g_autoptr (ShmFrameRegistry) registry = NULL;
   g_autoptr (GPtrArray) pools = NULL;
+  g_autoptr (GPtrArray) answers = NULL;
 
   if (!parse_options (&argc, &argv, options, NULL,
                       "Lists the pools in the runtime folders, with what their producers say."))
     return EXIT_USAGE;
   registry = shmframe_registry_new ();
   pools = shmframe_registry_list (registry);
+  answers = pools_ask (pools, LIST_TIMEOUT_NS);
   if (json)
-    print_list_json (pools);
+    print_list_json (answers);
   else
-    print_table (pools);
+    print_table (answers);
   return EXIT_OK;
 }

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "metrics.h"
 
-#include "pool-view.h"
+#include "pools.h"
 
-/* A stopped producer must not make a scrape late: they are asked at the same time, and not for long. */
+/* A stopped producer must not make a scrape late. */
 #define ASK_TIMEOUT_NS (G_GINT64_CONSTANT (1000) * 1000 * 1000)
-#define ASK_THREADS 16
 
 typedef enum
 {
@@ -72,58 +71,7 @@ typedef struct
   char *value;
 } Sample;
 
-typedef struct
-{
-  ShmFramePoolInfo *info;
-  PoolView *view; /* NULL: `problem` says why */
-  char *problem;
-} Answer;
-
 typedef GPtrArray *Families[N_FAMILIES]; /* of Sample */
-
-/* ---- asking -------------------------------------------------------------------------------- */
-
-static void
-ask (gpointer data, gpointer user_data)
-{
-  Answer *answer = data;
-  g_autoptr (GError) error = NULL;
-
-  answer->problem = g_strdup (shmframe_pool_info_get_problem (answer->info));
-  if (answer->problem == NULL)
-    answer->view
-        = pool_view_new (shmframe_pool_info_get_path (answer->info), ASK_TIMEOUT_NS, &error);
-  if (error != NULL)
-    answer->problem = g_strdup (error->message);
-}
-
-static void
-answer_free (gpointer data)
-{
-  Answer *answer = data;
-
-  pool_view_free (answer->view);
-  g_free (answer->problem);
-  g_free (answer);
-}
-
-static GPtrArray *
-ask_all (GPtrArray *pools)
-{
-  GPtrArray *answers = g_ptr_array_new_with_free_func (answer_free);
-  GThreadPool *threads = g_thread_pool_new (ask, NULL, ASK_THREADS, FALSE, NULL);
-
-  for (guint i = 0; i < pools->len; i++)
-    {
-      Answer *answer = g_new0 (Answer, 1);
-
-      answer->info = pools->pdata[i];
-      g_ptr_array_add (answers, answer);
-      g_thread_pool_push (threads, answer, NULL);
-    }
-  g_thread_pool_free (threads, FALSE, TRUE); /* waits */
-  return answers;
-}
 
 /* ---- samples ------------------------------------------------------------------------------- */
 
@@ -179,7 +127,11 @@ add_slots (Families all, const PoolView *view, char **labels)
       guint n = 0;
 
       for (guint j = 0; j < view->slots->len; j++)
-        n += g_str_equal (g_array_index (view->slots, SlotView, j).state, states[i]) ? 1 : 0;
+        {
+          const SlotView *slot = &g_array_index (view->slots, SlotView, j);
+
+          n += g_str_equal (slot_state_name (slot->state, slot->pinned), states[i]) ? 1 : 0;
+        }
       add (all[SLOTS], "", labels, "state", states[i], count (n));
     }
 }
@@ -240,7 +192,7 @@ add_consumer (Families all, GVariant *consumer, const char *pool)
 }
 
 static void
-add_pool (Families all, const Answer *answer, const char *pool)
+add_pool (Families all, const PoolAnswer *answer, const char *pool)
 {
   static const struct
   {
@@ -284,14 +236,14 @@ collect (Families all)
 {
   g_autoptr (ShmFrameRegistry) registry = shmframe_registry_new ();
   g_autoptr (GPtrArray) pools = shmframe_registry_list (registry);
-  g_autoptr (GPtrArray) answers = ask_all (pools);
+  g_autoptr (GPtrArray) answers = pools_ask (pools, ASK_TIMEOUT_NS);
   g_autoptr (GHashTable) names = g_hash_table_new (g_str_hash, g_str_equal);
 
   for (guint i = 0; i < N_FAMILIES; i++)
     all[i] = g_ptr_array_new_with_free_func (sample_free);
   for (guint i = 0; i < answers->len; i++)
     {
-      const Answer *answer = answers->pdata[i];
+      const PoolAnswer *answer = answers->pdata[i];
       const char *name = shmframe_pool_info_get_name (answer->info);
 
       if (!g_hash_table_add (names, (gpointer) name))

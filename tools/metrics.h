@@ -2,6 +2,7 @@
 #pragma once
 
 #include "common.h"
+#include "json.h"
 
 /* What Prometheus is told of all pools, as text of its exposition format 0.0.4. */
 char *metrics_collect_text (void);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "pool-view.h"
 
-/* Slot states in `slot-states` of the statistics, and in shared memory. */
+/* Slot states in `slot-states` of the statistics. */
 enum
 {
   STATS_UNCOMMITTED,
@@ -11,31 +11,38 @@ enum
   STATS_RETIRED,
   STATS_PINNED,
 };
-enum
+
+const char *
+slot_state_name (SlotState state, gboolean pinned)
 {
-  SHARED_EMPTY,
-  SHARED_LIVE,
-  SHARED_RETIRED,
-  SHARED_WRITING,
-};
+  static const char *const names[] = {
+    [SLOT_STATE_UNCOMMITTED] = "uncommitted", [SLOT_STATE_FREE] = "free",
+    [SLOT_STATE_WRITING] = "writing",         [SLOT_STATE_LIVE] = "live",
+    [SLOT_STATE_RETIRED] = "retired",
+  };
+
+  if (pinned)
+    return state == SLOT_STATE_LIVE ? "live, pinned" : "pinned";
+  return names[state];
+}
 
 /* Only the producer knows what is free, uncommitted or pinned; the rest shared memory knows better. */
-static const char *
+static SlotState
 merge_states (guint shared, int stats)
 {
   if (stats == STATS_UNCOMMITTED && shared == SHARED_EMPTY)
-    return "uncommitted";
+    return SLOT_STATE_UNCOMMITTED;
   if (shared == SHARED_WRITING)
-    return "writing";
+    return SLOT_STATE_WRITING;
   if (shared == SHARED_LIVE)
-    return stats == STATS_PINNED ? "live, pinned" : "live";
+    return SLOT_STATE_LIVE;
   if (stats == STATS_PINNED)
-    return "pinned";
+    return SLOT_STATE_RETIRED;
   if (stats == STATS_WRITING)
-    return "writing"; /* acquired, and not a byte written yet */
+    return SLOT_STATE_WRITING; /* acquired, and not a byte written yet */
   if (stats == STATS_FREE || shared == SHARED_EMPTY)
-    return "free";
-  return "retired";
+    return SLOT_STATE_FREE;
+  return SLOT_STATE_RETIRED;
 }
 
 static void
@@ -63,8 +70,10 @@ read_slots (PoolView *self, GVariant *slots)
   while (g_variant_iter_next (&iter, "(uttxtu)", &shared, &slot.generation, &slot.sequence,
                               &publish_ns, &slot.payload_size, &slot.format))
     {
-      slot.state
-          = merge_states (shared, self->slots->len < n_states ? state[self->slots->len] : -1);
+      int stats = self->slots->len < n_states ? state[self->slots->len] : -1;
+
+      slot.state = merge_states (shared, stats);
+      slot.pinned = stats == STATS_PINNED && slot.state != SLOT_STATE_WRITING;
       slot.age_ns = publish_ns >= 0 ? MAX (0, now_ns - publish_ns) : -1;
       slot.holders = g_ptr_array_new_with_free_func (g_free);
       g_array_append_val (self->slots, slot);
@@ -108,7 +117,8 @@ read_consumers (PoolView *self)
   if (consumers == NULL)
     return;
   g_variant_iter_init (&iter, consumers);
-  while ((consumer = g_variant_iter_next_value (&iter)) != NULL)
+  while (self->consumers->len < POOL_VIEW_CONSUMERS_MAX
+         && (consumer = g_variant_iter_next_value (&iter)) != NULL)
     {
       mark_held (self, consumer);
       g_ptr_array_add (self->consumers, consumer);
@@ -156,136 +166,4 @@ pool_view_free (PoolView *self)
   g_array_unref (self->slots);
   g_clear_pointer (&self->stats, g_variant_unref);
   g_free (self);
-}
-
-/* ---- JSON ---------------------------------------------------------------------------------- */
-
-/* Written in another form below, where a word or a handle says more than its number. */
-static const char *const rewritten[]
-    = { "consumers", "slot-states", "latest", "epoch", "live", NULL };
-
-static void
-add_number (JsonBuilder *builder, const char *name, guint64 value)
-{
-  json_builder_set_member_name (builder, name);
-  json_builder_add_int_value (builder, (gint64) value);
-}
-
-static void
-add_slots (JsonBuilder *builder, const PoolView *view)
-{
-  json_builder_set_member_name (builder, "slot-table");
-  json_builder_begin_array (builder);
-  for (guint i = 0; i < view->slots->len; i++)
-    {
-      const SlotView *slot = &g_array_index (view->slots, SlotView, i);
-
-      json_builder_begin_object (builder);
-      add_number (builder, "slot", i);
-      json_builder_set_member_name (builder, "state");
-      json_builder_add_string_value (builder, slot->state);
-      add_number (builder, "generation", slot->generation);
-      add_number (builder, "sequence", slot->sequence);
-      json_builder_set_member_name (builder, "age-ns");
-      if (slot->age_ns >= 0)
-        json_builder_add_int_value (builder, slot->age_ns);
-      else
-        json_builder_add_null_value (builder);
-      add_number (builder, "payload-size", slot->payload_size);
-      add_number (builder, "format", slot->format);
-      json_builder_set_member_name (builder, "holders");
-      json_builder_begin_array (builder);
-      for (guint j = 0; j < slot->holders->len; j++)
-        json_builder_add_string_value (builder, slot->holders->pdata[j]);
-      json_builder_end_array (builder);
-      json_builder_end_object (builder);
-    }
-  json_builder_end_array (builder);
-}
-
-static void
-add_held_frames (JsonBuilder *builder, GVariant *handles)
-{
-  GVariantIter iter;
-  guint64 handle;
-
-  json_builder_set_member_name (builder, "held-frames");
-  json_builder_begin_array (builder);
-  g_variant_iter_init (&iter, handles);
-  while (g_variant_iter_next (&iter, "t", &handle))
-    {
-      json_builder_begin_object (builder);
-      add_number (builder, "sequence", handle >> 16);
-      add_number (builder, "slot", handle & 0xffff);
-      json_builder_end_object (builder);
-    }
-  json_builder_end_array (builder);
-}
-
-static void
-add_consumer (JsonBuilder *builder, GVariant *consumer)
-{
-  GVariantIter iter;
-  const char *key;
-  GVariant *value;
-
-  json_builder_begin_object (builder);
-  g_variant_iter_init (&iter, consumer);
-  while (g_variant_iter_loop (&iter, "{&sv}", &key, &value))
-    {
-      if (g_str_equal (key, "held-handles") && g_variant_is_of_type (value, G_VARIANT_TYPE ("at")))
-        {
-          add_held_frames (builder, value);
-          continue;
-        }
-      json_builder_set_member_name (builder, key);
-      json_builder_add_value (builder, json_gvariant_serialize (value));
-    }
-  json_builder_end_object (builder);
-}
-
-void
-pool_view_print_json (const PoolView *self)
-{
-  JsonBuilder *builder = json_builder_new ();
-  gboolean live_input;
-  g_autofree char *epoch
-      = g_strdup_printf ("%016" G_GINT64_MODIFIER "x", lookup_number (self->stats, "epoch"));
-  GVariantIter iter;
-  const char *key;
-  GVariant *value;
-
-  json_builder_begin_object (builder);
-  g_variant_iter_init (&iter, self->stats);
-  while (g_variant_iter_loop (&iter, "{&sv}", &key, &value))
-    {
-      if (g_strv_contains (rewritten, key))
-        continue;
-      json_builder_set_member_name (builder, key);
-      json_builder_add_value (builder, json_gvariant_serialize (value));
-    }
-  /* `live` is whether its producer lives in what `list` prints. */
-  if (g_variant_lookup (self->stats, "live", "b", &live_input))
-    {
-      json_builder_set_member_name (builder, "live-input");
-      json_builder_add_boolean_value (builder, live_input);
-    }
-  add_number (builder, "latest", self->latest);
-  json_builder_set_member_name (builder, "epoch");
-  json_builder_add_string_value (builder, epoch); /* 64 bits: more than a JSON number keeps */
-  if (self->format != NULL)
-    {
-      g_autofree char *text = shmframe_format_to_string (self->format);
-
-      json_builder_set_member_name (builder, "format-text");
-      json_builder_add_string_value (builder, text);
-    }
-  add_slots (builder, self);
-  json_builder_set_member_name (builder, "consumers");
-  json_builder_begin_array (builder);
-  for (guint i = 0; i < self->consumers->len; i++)
-    add_consumer (builder, self->consumers->pdata[i]);
-  json_builder_end_array (builder);
-  json_builder_end_object (builder);
-  print_json (builder);
 }

@@ -8,9 +8,30 @@
  * two are read one after the other, so with frames flowing they differ by what happened in between;
  * where both speak of a slot, shared memory is the newer.
  */
+#define POOL_VIEW_CONSUMERS_MAX 128 /* as many as a producer lists; more are left out */
+
+/* A slot's state in shared memory: shmframe_observer_dup_slots(). */
+enum
+{
+  SHARED_EMPTY,
+  SHARED_LIVE,
+  SHARED_RETIRED,
+  SHARED_WRITING,
+};
+
+typedef enum
+{
+  SLOT_STATE_UNCOMMITTED,
+  SLOT_STATE_FREE,
+  SLOT_STATE_WRITING,
+  SLOT_STATE_LIVE,
+  SLOT_STATE_RETIRED,
+} SlotState;
+
 typedef struct
 {
-  const char *state;  /* static: uncommitted, free, empty, writing, live, retired, pinned */
+  SlotState state;
+  gboolean pinned;    /* the producer holds it too: live or retired ones */
   guint64 generation; /* the whole word: sequence << 2 | state */
   guint64 sequence;   /* 0: none */
   gint64 age_ns;      /* since its publication; -1: has no frame */
@@ -23,7 +44,7 @@ typedef struct
 {
   GVariant *stats;        /* a{sv} of shmframe_producer_get_stats() */
   GArray *slots;          /* of SlotView */
-  GPtrArray *consumers;   /* of GVariant a{sv} */
+  GPtrArray *consumers;   /* of GVariant a{sv}: POOL_VIEW_CONSUMERS_MAX at most */
   ShmFrameFormat *format; /* NULL: none yet, or one that this version cannot read */
   guint64 latest;
 } PoolView;
@@ -34,7 +55,7 @@ PoolView *pool_view_new (const char *pool, gint64 timeout_ns, GError **error);
 PoolView *pool_view_look (ShmFrameObserver *observer, gint64 timeout_ns, GError **error);
 void pool_view_free (PoolView *self);
 
-/* Prints it as one JSON object. */
-void pool_view_print_json (const PoolView *self);
+/* "uncommitted", "free", "writing", "live", "live, pinned", "retired", or "pinned": no longer live. */
+const char *slot_state_name (SlotState state, gboolean pinned);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (PoolView, pool_view_free)

@@ -474,16 +474,22 @@ pool_watch_new (const char *pool, const PoolWatchOptions *options,
 }
 
 void
-pool_watch_free (PoolWatch *self)
+pool_watch_stop (PoolWatch *self)
 {
-  if (self == NULL)
-    return;
   g_mutex_lock (&self->lock);
   self->ending = TRUE;
   g_cond_broadcast (&self->changed);
   g_mutex_unlock (&self->lock);
   if (self->consumer != NULL)
     shmframe_consumer_set_flushing (self->consumer, TRUE);
+}
+
+void
+pool_watch_free (PoolWatch *self)
+{
+  if (self == NULL)
+    return;
+  pool_watch_stop (self);
   g_thread_join (self->thread);
   last_frame_clear (&self->seen);
   g_clear_object (&self->observer);

@@ -46,7 +46,10 @@ typedef struct
 /* Begins to follow: never fails, a pool that is not there is waited for. */
 PoolWatch *pool_watch_new (const char *pool, const PoolWatchOptions *options,
                            const PoolWatchCallbacks *callbacks, gpointer data);
-/* Ends the thread, within one poll or one question's time-out (0.5 s). Takes NULL. */
+/* Makes the thread end, and does not wait for it: who has many stops all before freeing one. Any thread
+ * but the watch's own. */
+void pool_watch_stop (PoolWatch *self);
+/* Ends the thread, within three questions' time-outs (1.5 s). Takes NULL. */
 void pool_watch_free (PoolWatch *self);
 /* Any thread. */
 void pool_watch_get_counters (PoolWatch *self, PoolWatchCounters *counters);

@@ -8,6 +8,8 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "common.h"
+
 #define CLEAR "\033[H\033[2J"
 #define HOME "\033[H"
 #define CLEAR_REST_OF_LINE "\033[K"
@@ -43,10 +45,16 @@ static void
 put_line (const char *line, guint columns)
 {
   g_autofree char *cut = NULL;
+  const char *end = line;
 
-  if (g_utf8_strlen (line, -1) > (glong) columns)
-    line = cut = g_utf8_substring (line, 0, columns);
-  put (line);
+  for (guint used = 0; *end != '\0'; end = g_utf8_next_char (end))
+    {
+      used += columns_of (g_utf8_get_char (end));
+      if (used > columns)
+        break;
+    }
+  cut = g_strndup (line, (gsize) (end - line));
+  put (cut);
   put (CLEAR_REST_OF_LINE);
 }
 

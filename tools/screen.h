@@ -5,8 +5,8 @@
 
 /*
  * A terminal on which the same text is printed again and again in place: what g_print() prints between
- * screen_begin() and screen_end(), cut to its width and height, also when these change. Nothing but g_print() where standard
- * output is no terminal. One at a time, main thread.
+ * screen_begin() and screen_end(), cut to its width and height, also when these change. Nothing but
+ * g_print() where standard output is no terminal. One at a time, main thread.
  */
 typedef struct _Screen Screen;
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "json.h"
 #include "pool-view.h"
+
+/* ---- tables -------------------------------------------------------------------------------- */
 
 static void
 print_numbers (const PoolView *view)
@@ -53,7 +56,7 @@ count_uncommitted (const PoolView *view, guint first)
   guint i = first;
 
   while (i < view->slots->len
-         && g_str_equal (g_array_index (view->slots, SlotView, i).state, "uncommitted"))
+         && g_array_index (view->slots, SlotView, i).state == SLOT_STATE_UNCOMMITTED)
     i++;
   return i - first;
 }
@@ -75,7 +78,7 @@ print_slots (const PoolView *view)
 
       table_add (&table, uncommitted > 1 ? g_strdup_printf ("%u-%u", i, i + uncommitted - 1)
                                          : g_strdup_printf ("%u", i));
-      table_add (&table, g_strdup (slot->state));
+      table_add (&table, g_strdup (slot_state_name (slot->state, slot->pinned)));
       table_add (&table, g_strdup_printf ("0x%" G_GINT64_MODIFIER "x", slot->generation));
       table_add (&table, g_strdup_printf ("%" G_GUINT64_FORMAT, slot->sequence));
       table_add (&table, human_duration (slot->age_ns));
@@ -124,6 +127,130 @@ print_consumers (const PoolView *view)
   table_print (&table);
 }
 
+/* ---- JSON ---------------------------------------------------------------------------------- */
+
+/* Written in another form below, where a word or a handle says more than its number. */
+static const char *const rewritten[]
+    = { "consumers", "slot-states", "latest", "epoch", "live", NULL };
+
+static void
+add_slot_table (JsonBuilder *builder, const PoolView *view)
+{
+  json_builder_set_member_name (builder, "slot-table");
+  json_builder_begin_array (builder);
+  for (guint i = 0; i < view->slots->len; i++)
+    {
+      const SlotView *slot = &g_array_index (view->slots, SlotView, i);
+
+      json_builder_begin_object (builder);
+      json_add_number (builder, "slot", i);
+      json_add_string (builder, "state", slot_state_name (slot->state, slot->pinned));
+      json_add_number (builder, "generation", slot->generation);
+      json_add_number (builder, "sequence", slot->sequence);
+      json_builder_set_member_name (builder, "age-ns");
+      if (slot->age_ns >= 0)
+        json_builder_add_int_value (builder, slot->age_ns);
+      else
+        json_builder_add_null_value (builder);
+      json_add_number (builder, "payload-size", slot->payload_size);
+      json_add_number (builder, "format", slot->format);
+      json_builder_set_member_name (builder, "holders");
+      json_builder_begin_array (builder);
+      for (guint j = 0; j < slot->holders->len; j++)
+        json_builder_add_string_value (builder, slot->holders->pdata[j]);
+      json_builder_end_array (builder);
+      json_builder_end_object (builder);
+    }
+  json_builder_end_array (builder);
+}
+
+static void
+add_held_frames (JsonBuilder *builder, GVariant *handles)
+{
+  GVariantIter iter;
+  guint64 handle;
+
+  json_builder_set_member_name (builder, "held-frames");
+  json_builder_begin_array (builder);
+  g_variant_iter_init (&iter, handles);
+  while (g_variant_iter_next (&iter, "t", &handle))
+    {
+      json_builder_begin_object (builder);
+      json_add_number (builder, "sequence", handle >> 16);
+      json_add_number (builder, "slot", handle & 0xffff);
+      json_builder_end_object (builder);
+    }
+  json_builder_end_array (builder);
+}
+
+static void
+add_consumer (JsonBuilder *builder, GVariant *consumer)
+{
+  GVariantIter iter;
+  const char *key;
+  GVariant *value;
+
+  json_builder_begin_object (builder);
+  g_variant_iter_init (&iter, consumer);
+  while (g_variant_iter_loop (&iter, "{&sv}", &key, &value))
+    {
+      if (g_str_equal (key, "held-handles") && g_variant_is_of_type (value, G_VARIANT_TYPE ("at")))
+        {
+          add_held_frames (builder, value);
+          continue;
+        }
+      json_builder_set_member_name (builder, key);
+      json_builder_add_value (builder, json_gvariant_serialize (value));
+    }
+  json_builder_end_object (builder);
+}
+
+static void
+print_view_json (const PoolView *self)
+{
+  JsonBuilder *builder = json_builder_new ();
+  gboolean live_input;
+  g_autofree char *epoch
+      = g_strdup_printf ("%016" G_GINT64_MODIFIER "x", lookup_number (self->stats, "epoch"));
+  GVariantIter iter;
+  const char *key;
+  GVariant *value;
+
+  json_builder_begin_object (builder);
+  g_variant_iter_init (&iter, self->stats);
+  while (g_variant_iter_loop (&iter, "{&sv}", &key, &value))
+    {
+      if (g_strv_contains (rewritten, key))
+        continue;
+      json_builder_set_member_name (builder, key);
+      json_builder_add_value (builder, json_gvariant_serialize (value));
+    }
+  /* `live` is whether its producer lives in what `list` prints. */
+  if (g_variant_lookup (self->stats, "live", "b", &live_input))
+    {
+      json_builder_set_member_name (builder, "live-input");
+      json_builder_add_boolean_value (builder, live_input);
+    }
+  json_add_number (builder, "latest", self->latest);
+  json_add_string (builder, "epoch", epoch); /* 64 bits: more than a JSON number keeps */
+  if (self->format != NULL)
+    {
+      g_autofree char *text = shmframe_format_to_string (self->format);
+
+      json_add_string (builder, "format-text", text);
+    }
+  add_slot_table (builder, self);
+  json_builder_set_member_name (builder, "consumers");
+  json_builder_begin_array (builder);
+  for (guint i = 0; i < self->consumers->len; i++)
+    add_consumer (builder, self->consumers->pdata[i]);
+  json_builder_end_array (builder);
+  json_builder_end_object (builder);
+  print_json (builder);
+}
+
+/* ---- the command --------------------------------------------------------------------------- */
+
 int
 command_show (int argc, char **argv)
 {
@@ -146,7 +273,7 @@ command_show (int argc, char **argv)
     }
   if (json)
     {
-      pool_view_print_json (view);
+      print_view_json (view);
       return EXIT_OK;
     }
   print_numbers (view);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common.h"
+#include "json.h"
 #include "picture.h"
 
 #define POLL_US 2000

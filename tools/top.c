@@ -2,9 +2,10 @@
 #include <glib-unix.h>
 #include <stdio.h>
 
-#include "meter.h"
+#include "json.h"
 #include "pool-watch.h"
 #include "screen.h"
+#include "top-rows.h"
 
 #define STATS_MAX_NS (G_GINT64_CONSTANT (250) * 1000 * 1000)
 
@@ -85,102 +86,12 @@ hear_frame (PoolWatch *watch, const FrameSample *sample, ShmFrameFrame *frame, g
   g_mutex_unlock (&entry->lock);
 }
 
-/* ---- rates --------------------------------------------------------------------------------- */
-
-typedef struct
-{
-  const char *program, *delivery;
-  guint64 pid, leases, held, lag;
-  gint64 p50_ns, p99_ns;            /* since it attached */
-  double frames_per_s, drops_per_s; /* negative: not known */
-} ConsumerRow;
-
-typedef struct
-{
-  double fps, drops_per_s;
-  MeterRates rates;
-  LatencyRates latency;
-  guint64 worst_lag, memory;
-  GArray *consumers; /* of ConsumerRow; texts belong to the view */
-} PoolRow;
-
-/* How much a number has grown by second. */
-static double
-grown (GVariant *before, GVariant *now, const char *key, double seconds)
-{
-  guint64 then, value = lookup_number (now, key);
-
-  if (before == NULL || seconds <= 0)
-    return -1;
-  then = lookup_number (before, key);
-  return value > then ? (double) (value - then) / seconds : 0;
-}
-
-/* (transfer full) */
-static GVariant *
-find_consumer (GVariant *stats, guint64 id)
-{
-  g_autoptr (GVariant) consumers = NULL;
-  GVariantIter iter;
-  GVariant *consumer;
-
-  if (stats != NULL)
-    consumers = g_variant_lookup_value (stats, "consumers", G_VARIANT_TYPE ("aa{sv}"));
-  if (consumers == NULL)
-    return NULL;
-  g_variant_iter_init (&iter, consumers);
-  while ((consumer = g_variant_iter_next_value (&iter)) != NULL)
-    {
-      if (lookup_number (consumer, "id") == id)
-        return consumer;
-      g_variant_unref (consumer);
-    }
-  return NULL;
-}
-
-static void
-describe_consumer (const Entry *entry, GVariant *now, double seconds, ConsumerRow *row)
-{
-  g_autoptr (GVariant) before = find_consumer (entry->before, lookup_number (now, "id"));
-
-  *row = (ConsumerRow){
-    .program = lookup_string (now, "program"),
-    .delivery = lookup_string (now, "delivery"),
-    .pid = lookup_number (now, "pid"),
-    .leases = lookup_number (now, "leases"),
-    .held = lookup_number (now, "held"),
-    .lag = lookup_number (now, "lag"),
-    .p50_ns = (gint64) MIN (lookup_number (now, "latency-p50-ns"), G_MAXINT64),
-    .p99_ns = (gint64) MIN (lookup_number (now, "latency-p99-ns"), G_MAXINT64),
-    .frames_per_s = grown (before, now, "consumed", seconds),
-    .drops_per_s = grown (before, now, "drops", seconds),
-  };
-}
-
 /* With the lock held, and a view there. */
 static void
 describe_pool (const Entry *entry, PoolRow *row)
 {
-  GVariant *stats = entry->view->stats;
-  double seconds = (double) (entry->view_ns - entry->before_ns) / 1e9;
-  g_autoptr (GVariant) latency = g_variant_lookup_value (stats, "latency", NULL);
-  g_autoptr (GVariant) before
-      = entry->before != NULL ? g_variant_lookup_value (entry->before, "latency", NULL) : NULL;
-
-  *row = (PoolRow){ .fps = grown (entry->before, stats, "frames", seconds),
-                    .drops_per_s = grown (entry->before, stats, "dropped", seconds),
-                    .memory = lookup_number (stats, "committed-bytes") };
-  row->consumers = g_array_new (FALSE, FALSE, sizeof (ConsumerRow));
-  meter_get_rates (&entry->meter, g_get_monotonic_time () * 1000, &row->rates);
-  latency_between (before, latency, &row->latency);
-  for (guint i = 0; i < entry->view->consumers->len; i++)
-    {
-      ConsumerRow consumer;
-
-      describe_consumer (entry, entry->view->consumers->pdata[i], seconds, &consumer);
-      row->worst_lag = MAX (row->worst_lag, consumer.lag);
-      g_array_append_val (row->consumers, consumer);
-    }
+  pool_row_init (row, entry->view, entry->before,
+                 (double) (entry->view_ns - entry->before_ns) / 1e9, &entry->meter);
 }
 
 /* ---- the table ----------------------------------------------------------------------------- */
@@ -212,7 +123,7 @@ add_consumer_row (Table *table, const ConsumerRow *row)
 
   table_add (table, g_strdup_printf ("  %s", program));
   add_count (table, row->pid);
-  add_rate (table, row->frames_per_s);
+  add_rate (table, row->fps);
   add_nothing (table, 3);
   add_count (table, row->lag);
   add_rate (table, row->drops_per_s);
@@ -245,7 +156,7 @@ add_pool_row (Table *table, const Entry *entry)
   table_add (table, printable (format != NULL ? format : "no format yet"));
   for (guint i = 0; i < row.consumers->len; i++)
     add_consumer_row (table, &g_array_index (row.consumers, ConsumerRow, i));
-  g_array_unref (row.consumers);
+  pool_row_finish (&row);
 }
 
 static void
@@ -291,13 +202,6 @@ print_table (Top *self)
 
 /* ---- JSON ---------------------------------------------------------------------------------- */
 
-static void
-add_string (JsonBuilder *builder, const char *name, const char *value)
-{
-  json_builder_set_member_name (builder, name);
-  json_builder_add_string_value (builder, value); /* NULL becomes null */
-}
-
 /* Negative: null. */
 static void
 add_double (JsonBuilder *builder, const char *name, double value)
@@ -323,13 +227,13 @@ static void
 add_consumer_object (JsonBuilder *builder, const ConsumerRow *row)
 {
   json_builder_begin_object (builder);
-  add_string (builder, "program", row->program);
+  json_add_string (builder, "program", row->program);
   add_int (builder, "pid", (gint64) row->pid);
-  add_string (builder, "delivery", row->delivery);
+  json_add_string (builder, "delivery", row->delivery);
   add_int (builder, "leases", (gint64) row->leases);
   add_int (builder, "held", (gint64) row->held);
   add_int (builder, "lag", (gint64) row->lag);
-  add_double (builder, "fps", row->frames_per_s);
+  add_double (builder, "fps", row->fps);
   add_double (builder, "drops-per-second", row->drops_per_s);
   add_int (builder, "latency-p50-ns", row->p50_ns);
   add_int (builder, "latency-p99-ns", row->p99_ns);
@@ -355,7 +259,7 @@ add_pool_members (JsonBuilder *builder, const Entry *entry)
   for (guint i = 0; i < row.consumers->len; i++)
     add_consumer_object (builder, &g_array_index (row.consumers, ConsumerRow, i));
   json_builder_end_array (builder);
-  g_array_unref (row.consumers);
+  pool_row_finish (&row);
 }
 
 static void
@@ -365,11 +269,11 @@ add_pool_object (JsonBuilder *builder, Entry *entry)
 
   g_mutex_lock (&entry->lock);
   json_builder_begin_object (builder);
-  add_string (builder, "pool", entry->name);
-  add_string (builder, "path", path);
+  json_add_string (builder, "pool", entry->name);
+  json_add_string (builder, "path", path);
   add_int (builder, "pid", shmframe_pool_info_get_pid (entry->info));
-  add_string (builder, "program", shmframe_pool_info_get_program (entry->info));
-  add_string (builder, "problem", entry->problem);
+  json_add_string (builder, "program", shmframe_pool_info_get_program (entry->info));
+  json_add_string (builder, "problem", entry->problem);
   if (entry->view != NULL && entry->problem == NULL)
     add_pool_members (builder, entry);
   json_builder_end_object (builder);
@@ -386,7 +290,7 @@ print_json_table (Top *self)
   g_autofree char *line = NULL;
 
   json_builder_begin_object (builder);
-  add_string (builder, "time", time);
+  json_add_string (builder, "time", time);
   json_builder_set_member_name (builder, "pools");
   json_builder_begin_array (builder);
   for (guint i = 0; i < self->entries->len; i++)
@@ -527,7 +431,7 @@ command_top (int argc, char **argv)
   if (!parse_options (&argc, &argv, options, NULL,
                       "Shows all pools and their consumers, again and again: of a pool, what its "
                       "producer\ndropped, and its consumers' latency since the table before; of a "
-                      "consumer, what it\nmissed, and its latency since it attached."))
+                      "consumer, what it\ntook and missed, and its latency since it attached."))
     return EXIT_USAGE;
   if (!(self.interval_s >= 0.1 && self.interval_s <= 86400) || self.count < 0)
     {
@@ -538,6 +442,8 @@ command_top (int argc, char **argv)
   self.screen = screen_new (self.loop, self.json);
   self.entries = g_ptr_array_new_with_free_func (entry_free);
   run (&self);
+  for (guint i = 0; i < self.entries->len; i++)
+    pool_watch_stop (((Entry *) self.entries->pdata[i])->watch);
   g_ptr_array_unref (self.entries);
   screen_free (self.screen);
   g_main_loop_unref (self.loop);

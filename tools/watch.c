@@ -2,7 +2,9 @@
 #include <errno.h>
 #include <glib-unix.h>
 #include <stdio.h>
+#include <string.h>
 
+#include "json.h"
 #include "pool-watch.h"
 
 /* Prints what happens in pools, a line of JSON for each event. Each pool is watched by a thread of its
@@ -21,23 +23,11 @@ typedef struct
   PoolWatch *pool_watch;
   gboolean attached;
   PoolView *before; /* what the producer said last */
+  /* Of each consumer there: frames that the producer dropped, and that it has yet to count. */
+  guint64 excused[POOL_VIEW_CONSUMERS_MAX];
 } Entry;
 
 /* ---- lines --------------------------------------------------------------------------------- */
-
-static void
-add_string (JsonBuilder *builder, const char *name, const char *value)
-{
-  json_builder_set_member_name (builder, name);
-  json_builder_add_string_value (builder, value);
-}
-
-static void
-add_number (JsonBuilder *builder, const char *name, guint64 value)
-{
-  json_builder_set_member_name (builder, name);
-  json_builder_add_int_value (builder, (gint64) value);
-}
 
 static JsonBuilder *
 begin_event (const Entry *entry, const char *event)
@@ -47,10 +37,10 @@ begin_event (const Entry *entry, const char *event)
   g_autofree char *time = g_date_time_format (now, "%Y-%m-%dT%H:%M:%S.%fZ");
 
   json_builder_begin_object (builder);
-  add_string (builder, "time", time);
-  add_number (builder, "monotonic-ns", (guint64) g_get_monotonic_time () * 1000);
-  add_string (builder, "pool", entry->pool);
-  add_string (builder, "event", event);
+  json_add_string (builder, "time", time);
+  json_add_number (builder, "monotonic-ns", (guint64) g_get_monotonic_time () * 1000);
+  json_add_string (builder, "pool", entry->pool);
+  json_add_string (builder, "event", event);
   return builder;
 }
 
@@ -85,7 +75,7 @@ say_reason (const Entry *entry, const char *event, const char *reason)
   JsonBuilder *builder = begin_event (entry, event);
 
   if (reason != NULL)
-    add_string (builder, "reason", reason);
+    json_add_string (builder, "reason", reason);
   end_event (entry, builder);
 }
 
@@ -94,21 +84,28 @@ say_count (const Entry *entry, const char *event, guint64 count)
 {
   JsonBuilder *builder = begin_event (entry, event);
 
-  add_number (builder, "count", count);
+  json_add_number (builder, "count", count);
   end_event (entry, builder);
 }
 
+/* count: 0 where there is nothing to count. `present`: it was there already. */
 static void
-say_consumer (const Entry *entry, const char *event, GVariant *consumer, guint64 count)
+say_consumer (const Entry *entry, const char *event, GVariant *consumer, guint64 count,
+              gboolean present)
 {
   JsonBuilder *builder = begin_event (entry, event);
 
-  add_number (builder, "id", lookup_number (consumer, "id"));
-  add_number (builder, "pid", lookup_number (consumer, "pid"));
-  add_string (builder, "program", lookup_string (consumer, "program"));
-  add_string (builder, "delivery", lookup_string (consumer, "delivery"));
+  json_add_number (builder, "id", lookup_number (consumer, "id"));
+  json_add_number (builder, "pid", lookup_number (consumer, "pid"));
+  json_add_string (builder, "program", lookup_string (consumer, "program"));
+  json_add_string (builder, "delivery", lookup_string (consumer, "delivery"));
   if (count > 0)
-    add_number (builder, "count", count);
+    json_add_number (builder, "count", count);
+  if (present)
+    {
+      json_builder_set_member_name (builder, "present");
+      json_builder_add_boolean_value (builder, TRUE);
+    }
   end_event (entry, builder);
 }
 
@@ -120,8 +117,6 @@ hear_state (PoolWatch *watch, const char *reason, gpointer data)
   Entry *entry = data;
 
   entry->attached = reason == NULL;
-  if (!entry->attached)
-    g_clear_pointer (&entry->before, pool_view_free);
   say_reason (entry, entry->attached ? "attached" : "lost", reason);
 }
 
@@ -131,19 +126,24 @@ hear_fault (PoolWatch *watch, const Fault *fault, gpointer data)
   Entry *entry = data;
   JsonBuilder *builder = begin_event (entry, "fault");
 
-  add_string (builder, "kind", fault_kind_name (fault->kind));
-  add_number (builder, "sequence", fault->sequence);
-  add_string (builder, "text", fault->text);
+  json_add_string (builder, "kind", fault_kind_name (fault->kind));
+  json_add_number (builder, "sequence", fault->sequence);
+  json_add_string (builder, "text", fault->text);
   end_event (entry, builder);
 }
 
-static GVariant *
-find_consumer (const PoolView *view, guint64 id)
+static gboolean
+find_consumer (const PoolView *view, GVariant *consumer, guint *index)
 {
+  guint64 id = lookup_number (consumer, "id");
+
   for (guint i = 0; view != NULL && i < view->consumers->len; i++)
     if (lookup_number (view->consumers->pdata[i], "id") == id)
-      return view->consumers->pdata[i];
-  return NULL;
+      {
+        *index = i;
+        return TRUE;
+      }
+  return FALSE;
 }
 
 static guint64
@@ -156,26 +156,44 @@ more_than_before (GVariant *before, GVariant *now, const char *key)
 }
 
 static void
-compare_consumers (const Entry *entry, const PoolView *view)
+say_detached (const Entry *entry, const PoolView *view)
 {
-  for (guint i = 0; entry->before != NULL && i < entry->before->consumers->len; i++)
-    {
-      GVariant *consumer = entry->before->consumers->pdata[i];
+  guint index;
 
-      if (find_consumer (view, lookup_number (consumer, "id")) == NULL)
-        say_consumer (entry, "consumer-detached", consumer, 0);
-    }
+  for (guint i = 0; entry->before != NULL && i < entry->before->consumers->len; i++)
+    if (!find_consumer (view, entry->before->consumers->pdata[i], &index))
+      say_consumer (entry, "consumer-detached", entry->before->consumers->pdata[i], 0, FALSE);
+}
+
+/* On the first view it is not known when they came, and when they missed what. */
+static void
+compare_consumers (Entry *entry, const PoolView *view)
+{
+  PoolView *before = entry->before;
+  guint64 dropped = before != NULL ? more_than_before (before->stats, view->stats, "dropped") : 0;
+  guint64 excused[POOL_VIEW_CONSUMERS_MAX] = { 0 };
+
   for (guint i = 0; i < view->consumers->len; i++)
     {
       GVariant *consumer = view->consumers->pdata[i];
-      GVariant *before = find_consumer (entry->before, lookup_number (consumer, "id"));
-      guint64 drops = more_than_before (before, consumer, "drops");
+      guint index = 0;
+      gboolean known = find_consumer (before, consumer, &index);
+      guint64 missed
+          = more_than_before (known ? before->consumers->pdata[index] : NULL, consumer, "drops");
 
+      if (!known)
+        say_consumer (entry, "consumer-attached", consumer, 0, before == NULL);
       if (before == NULL)
-        say_consumer (entry, "consumer-attached", consumer, 0);
-      if (drops > 0)
-        say_consumer (entry, "drops", consumer, drops);
+        missed = 0;
+      /* A consumer counts what the producer dropped too, but only when it comes to it; one that wants
+       * the newest frame does not. */
+      if (!g_str_equal (lookup_string (consumer, "delivery"), "latest"))
+        excused[i] = (known ? entry->excused[index] : 0) + dropped;
+      if (missed > excused[i])
+        say_consumer (entry, "drops", consumer, missed - excused[i], FALSE);
+      excused[i] -= MIN (missed, excused[i]);
     }
+  memcpy (entry->excused, excused, sizeof excused);
 }
 
 static void
@@ -189,7 +207,7 @@ compare_format (const Entry *entry, const PoolView *view)
     return;
   text = shmframe_format_to_string (view->format);
   builder = begin_event (entry, "format");
-  add_string (builder, "format", text);
+  json_add_string (builder, "format", text);
   end_event (entry, builder);
 }
 
@@ -202,6 +220,10 @@ hear_view (PoolWatch *watch, PoolView *view, gpointer data)
   } counts[] = { { "dropped", "dropped" }, { "evictions", "evicted" } };
   Entry *entry = data;
 
+  /* Another producer: nothing before it is to be compared with. */
+  if (entry->before != NULL
+      && lookup_number (entry->before->stats, "epoch") != lookup_number (view->stats, "epoch"))
+    g_clear_pointer (&entry->before, pool_view_free);
   compare_format (entry, view);
   for (gsize i = 0; entry->before != NULL && i < G_N_ELEMENTS (counts); i++)
     {
@@ -210,6 +232,7 @@ hear_view (PoolWatch *watch, PoolView *view, gpointer data)
       if (more > 0)
         say_count (entry, counts[i].event, more);
     }
+  say_detached (entry, view);
   compare_consumers (entry, view);
   pool_view_free (entry->before);
   entry->before = view;
@@ -276,10 +299,10 @@ pool_added (ShmFrameRegistry *registry, ShmFramePoolInfo *info, Watch *watch)
   entry = entry_new (watch, shmframe_pool_info_get_name (info));
   g_hash_table_insert (watch->entries, g_strdup (path), entry);
   builder = begin_event (entry, "pool-added");
-  add_string (builder, "path", valid_path);
-  add_number (builder, "pid", shmframe_pool_info_get_pid (info));
-  add_string (builder, "program", shmframe_pool_info_get_program (info));
-  add_string (builder, "problem", shmframe_pool_info_get_problem (info));
+  json_add_string (builder, "path", valid_path);
+  json_add_number (builder, "pid", shmframe_pool_info_get_pid (info));
+  json_add_string (builder, "program", shmframe_pool_info_get_program (info));
+  json_add_string (builder, "problem", shmframe_pool_info_get_problem (info));
   end_event (entry, builder);
   entry_start (entry, path);
 }
@@ -297,6 +320,18 @@ output_closed (gint fd, GIOCondition condition, gpointer loop)
 {
   g_main_loop_quit (loop);
   return G_SOURCE_REMOVE;
+}
+
+/* Before any of them is waited for. */
+static void
+stop_all (Watch *watch)
+{
+  GHashTableIter iter;
+  gpointer entry;
+
+  g_hash_table_iter_init (&iter, watch->entries);
+  while (g_hash_table_iter_next (&iter, NULL, &entry))
+    pool_watch_stop (((Entry *) entry)->pool_watch);
 }
 
 static void
@@ -345,6 +380,7 @@ command_watch (int argc, char **argv)
   g_unix_signal_add (SIGTERM, quit, watch.loop);
   g_unix_fd_add (fileno (stdout), G_IO_ERR, output_closed, watch.loop);
   run (&watch, argc == 2 ? argv[1] : NULL);
+  stop_all (&watch);
   g_hash_table_unref (watch.entries);
   g_main_loop_unref (watch.loop);
   g_mutex_clear (&watch.lock);

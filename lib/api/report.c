@@ -75,6 +75,7 @@ report_latency (const ShmFrameReader *reader, GVariantDict *dict, ShmFrameHistog
   g_variant_dict_insert (dict, "latency-p50-ns", "t", shmframe_histogram_quantile (&latency, 0.5));
   g_variant_dict_insert (dict, "latency-p99-ns", "t", shmframe_histogram_quantile (&latency, 0.99));
   g_variant_dict_insert (dict, "latency-max-ns", "t", latency.max);
+  g_variant_dict_insert (dict, "leased", "t", latency.count); /* each lease counts its latency */
 }
 
 /* With the lock held. *room: held handles that may still be listed; *sum: of all readers' latency. */

@@ -9,8 +9,8 @@
 
 /*
  * One pool that is looked at: brings what pool-watch and picture do on the watch's thread to the main
- * thread. The newest picture only: one that was not drawn before the next came is counted as skipped
- * (`n_skipped`), which is no drop of the pool. Main thread.
+ * thread. The newest picture only: one that was not drawn before the next came is counted as skipped,
+ * which is no drop of the pool. Main thread.
  *
  * Signals: changed (state, view, rates), picture (the picture is another), fault (const Fault *).
  */

@@ -19,21 +19,25 @@ const SlotKindLook slot_kind_looks[N_SLOT_KINDS] = {
 static SlotKind
 slot_kind (const SlotView *slot, guint64 newest)
 {
-  if (g_str_equal (slot->state, "uncommitted"))
-    return SLOT_UNCOMMITTED;
-  if (g_str_equal (slot->state, "writing"))
-    return SLOT_WRITING;
-  if (g_str_equal (slot->state, "retired"))
-    return SLOT_RETIRED;
-  if (g_str_equal (slot->state, "pinned"))
-    return SLOT_PINNED;
-  if (!g_str_has_prefix (slot->state, "live"))
-    return SLOT_FREE;
+  switch (slot->state)
+    {
+    case SLOT_STATE_UNCOMMITTED:
+      return SLOT_UNCOMMITTED;
+    case SLOT_STATE_WRITING:
+      return SLOT_WRITING;
+    case SLOT_STATE_RETIRED:
+      return slot->pinned ? SLOT_PINNED : SLOT_RETIRED;
+    case SLOT_STATE_LIVE:
+      break;
+    case SLOT_STATE_FREE:
+    default:
+      return SLOT_FREE;
+    }
   if (slot->sequence == newest)
     return SLOT_LATEST;
   if (slot->holders->len > 0)
     return SLOT_LEASED;
-  return g_str_equal (slot->state, "live") ? SLOT_LIVE : SLOT_PINNED;
+  return slot->pinned ? SLOT_PINNED : SLOT_LIVE;
 }
 
 /* The `latest` of the view may be newer than its slots. */
@@ -46,7 +50,7 @@ newest_live (GArray *slots)
     {
       const SlotView *slot = &g_array_index (slots, SlotView, i);
 
-      if (g_str_has_prefix (slot->state, "live"))
+      if (slot->state == SLOT_STATE_LIVE)
         newest = MAX (newest, slot->sequence);
     }
   return newest;
@@ -65,7 +69,7 @@ make_tiles (SlotTiles *self)
       self->counts[tile.kind]++;
       if (slot->holders->len > 0 && tile.kind != SLOT_LEASED)
         self->counts[SLOT_LEASED]++;
-      if (g_str_has_suffix (slot->state, "pinned") && tile.kind != SLOT_PINNED)
+      if (slot->pinned && tile.kind != SLOT_PINNED)
         self->counts[SLOT_PINNED]++;
       if (tile.kind != SLOT_UNCOMMITTED)
         g_array_append_val (self->tiles, tile);
@@ -156,9 +160,9 @@ static void
 append_words (GString *text, const SlotView *slot, SlotKind kind)
 {
   if (kind == SLOT_LATEST)
-    g_string_append_printf (text, "latest%s", slot->state + strlen ("live"));
+    g_string_append (text, slot->pinned ? "latest, pinned" : "latest");
   else
-    g_string_append (text, slot->state);
+    g_string_append (text, slot_state_name (slot->state, slot->pinned));
   if (slot->holders->len > 0)
     g_string_append (text, ", leased");
 }
