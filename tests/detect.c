@@ -209,6 +209,144 @@ test_slow (void)
   scene_end_clean (&scene);
 }
 
+/* Time goes by without a frame that could be looked at. */
+static void
+scene_wait (Scene *scene, guint frames)
+{
+  for (guint i = 0; i < frames; i++)
+    {
+      detector_tick (scene->detector, scene->next.publish_ns);
+      scene->next.publish_ns += FRAME_NS;
+    }
+}
+
+/* A picture a second: once more is a duplicate, three times more a freeze. */
+static void
+test_slow_repeats (void)
+{
+  Scene scene;
+
+  scene_begin (&scene);
+  detector_set_duration (scene.detector, 1000 * MS);
+  for (guint i = 0; i < 20; i++)
+    {
+      scene.next.same = i == 10 || i > 16;
+      scene_show (&scene);
+      scene.next.pts_ns += 1000 * MS - FRAME_NS;
+      scene.next.publish_ns += 1000 * MS - FRAME_NS;
+      g_assert_cmpuint (scene.counts[FAULT_DUPLICATE], ==, i > 10);
+      g_assert_cmpuint (scene.counts[FAULT_FREEZE], ==, i > 18);
+    }
+  scene.counts[FAULT_DUPLICATE] = 0;
+  scene_end (&scene, FAULT_FREEZE, 1);
+}
+
+/* Pictures that come when something changes: only a long silence says something. */
+static void
+test_rateless (void)
+{
+  Scene scene;
+
+  scene_begin (&scene);
+  detector_set_duration (scene.detector, 0);
+  for (guint i = 0; i < 20; i++)
+    {
+      scene.next.pts_ns = scene.next.duration_ns = SHMFRAME_TIME_UNKNOWN;
+      scene.next.same = i == 10;
+      scene_show (&scene);
+      scene_wait (&scene, 25 + i * 10 % 170);
+    }
+  g_assert_cmpuint (scene.counts[FAULT_FREEZE], ==, 0);
+  scene_wait (&scene, 250);
+  g_assert_cmpuint (scene.counts[FAULT_FREEZE], ==, 1);
+  scene.counts[FAULT_FREEZE] = 0;
+  scene_end (&scene, FAULT_DUPLICATE, 1);
+}
+
+/* Who cannot look at what comes says nothing of its producer. */
+static void
+test_unlooked (void)
+{
+  Scene scene;
+
+  scene_begin (&scene);
+  scene_play (&scene, 20);
+  for (guint i = 0; i < 100; i++)
+    {
+      detector_unseen (scene.detector, scene.next.publish_ns);
+      scene_wait (&scene, 1);
+    }
+  g_assert_cmpuint (scene.counts[FAULT_FREEZE], ==, 0);
+  scene_wait (&scene, 50);
+  scene_end (&scene, FAULT_FREEZE, 1);
+}
+
+/* After the end of a stream, silence is right; the next stream is another. */
+static void
+test_ended (void)
+{
+  Scene scene;
+
+  scene_begin (&scene);
+  scene_play (&scene, 20);
+  detector_set_ended (scene.detector, TRUE, 21);
+  scene_show (&scene); /* seen after it was told */
+  scene_wait (&scene, 100);
+  detector_reset (scene.detector); /* another format, say */
+  scene_wait (&scene, 100);
+  g_assert_cmpuint (scene.counts[FAULT_FREEZE], ==, 0);
+
+  detector_set_duration (scene.detector, FRAME_NS);
+  scene.next.pts_ns -= 15 * FRAME_NS;
+  scene.next.same = 1;
+  scene_play (&scene, 50);
+  for (FaultKind i = 0; i < N_FAULTS; i++)
+    g_assert_cmpuint (scene.counts[i], ==, 0);
+  scene_wait (&scene, 50);
+  scene_end (&scene, FAULT_FREEZE, 1);
+}
+
+/* Whose fault a silence is. */
+static void
+test_waiting (void)
+{
+  Scene scene;
+
+  scene_begin (&scene);
+  scene_play (&scene, 20);
+  detector_set_waiting (scene.detector, TRUE);
+  scene_wait (&scene, 50);
+  g_assert_nonnull (strstr (scene.text, "lossless consumer"));
+  detector_set_waiting (scene.detector, FALSE);
+  scene_play (&scene, 20);
+  scene_wait (&scene, 50);
+  g_assert_null (strstr (scene.text, "lossless consumer"));
+  scene_end (&scene, FAULT_FREEZE, 2);
+}
+
+/* What feeds the producer says that it repeats: it does, all the same. */
+static void
+test_declared (void)
+{
+  Scene scene;
+
+  scene_begin (&scene);
+  for (guint i = 0; i < 4; i++)
+    {
+      scene_play (&scene, 10);
+      for (guint j = 0; j < 3; j++)
+        {
+          scene.next.flags = i == 0 || j == i ? SHMFRAME_FLAG_GAP : 0;
+          scene.next.same = 1;
+          scene_show (&scene);
+        }
+      scene_play (&scene, 1);
+      g_assert_cmpuint (scene.counts[FAULT_DUPLICATE], ==, i + 1);
+      g_assert_true ((strstr (scene.text, "says so") != NULL) == (i == 0));
+    }
+  scene_end (&scene, FAULT_DUPLICATE, 4);
+}
+
 static void
 test_duplicate (void)
 {
@@ -250,6 +388,26 @@ test_gap_pts (void)
   scene_play (&scene, 10);
   g_assert_cmpuint (scene.sequence, ==, 51);
   scene_end (&scene, FAULT_GAP, 5);
+}
+
+/* Frames that say how long they last, whatever the rate is: they are believed, and no more. */
+static void
+test_gap_variable (void)
+{
+  Scene scene;
+
+  scene_begin (&scene);
+  for (guint i = 0; i < 60; i++)
+    {
+      guint more = i % 7 % 4 + (i == 40);
+
+      scene.next.duration_ns = (1 + i % 7 % 4) * FRAME_NS;
+      scene_show (&scene);
+      scene.next.pts_ns += more * FRAME_NS;
+      scene.next.publish_ns += more * FRAME_NS;
+    }
+  g_assert_cmpuint (scene.sequence, ==, 42);
+  scene_end (&scene, FAULT_GAP, 1);
 }
 
 /* The duration of a frame is learned. */
@@ -506,8 +664,15 @@ main (int argc, char **argv)
   g_test_add_func ("/detect/freeze-silence", test_freeze_silence);
   g_test_add_func ("/detect/freeze-from-start", test_freeze_from_start);
   g_test_add_func ("/detect/slow", test_slow);
+  g_test_add_func ("/detect/slow-repeats", test_slow_repeats);
+  g_test_add_func ("/detect/rateless", test_rateless);
+  g_test_add_func ("/detect/unlooked", test_unlooked);
+  g_test_add_func ("/detect/ended", test_ended);
+  g_test_add_func ("/detect/waiting", test_waiting);
+  g_test_add_func ("/detect/declared", test_declared);
   g_test_add_func ("/detect/duplicate", test_duplicate);
   g_test_add_func ("/detect/gap-pts", test_gap_pts);
+  g_test_add_func ("/detect/gap-variable", test_gap_variable);
   g_test_add_func ("/detect/gap-learned", test_gap_learned);
   g_test_add_func ("/detect/gap-dropped", test_gap_dropped);
   g_test_add_func ("/detect/backwards", test_backwards);

@@ -141,6 +141,42 @@ test_stats (void)
   child_end (&child, 0);
 }
 
+static gboolean
+has_ended (ShmFrameObserver *observer)
+{
+  g_autoptr (GVariant) stats = query (observer);
+  gboolean ended;
+
+  g_assert_true (g_variant_lookup (stats, "ended", "b", &ended));
+  return ended;
+}
+
+/* Until the next frame, which begins a new stream. */
+static void
+test_ended (void)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (ShmFrameProducer) producer = shmframe_producer_new ("ended", &error);
+  g_autoptr (ShmFrameFormat) format = shmframe_format_new_opaque (16, 16, 64, NULL);
+  g_autoptr (ShmFrameObserver) observer = observe ("ended");
+
+  g_assert_no_error (error);
+  shmframe_producer_set_format (producer, format, &error);
+  g_assert_no_error (error);
+  g_assert_false (has_ended (observer));
+  for (guint i = 0; i < 2; i++)
+    {
+      g_autoptr (ShmFrameFrame) frame = shmframe_producer_acquire (producer, &error);
+
+      g_assert_no_error (error);
+      shmframe_producer_publish (producer, frame, &error);
+      g_assert_no_error (error);
+      g_assert_false (has_ended (observer));
+      shmframe_producer_push_eos (producer);
+      g_assert_true (has_ended (observer));
+    }
+}
+
 static void
 test_copy (void)
 {
@@ -597,6 +633,7 @@ main (int argc, char **argv)
   g_test_add_func ("/observer/refused", test_refused);
   g_test_add_func ("/observer/no-format", test_no_format);
   g_test_add_func ("/observer/stats", test_stats);
+  g_test_add_func ("/observer/ended", test_ended);
   g_test_add_func ("/observer/copy", test_copy);
   g_test_add_func ("/observer/peek", test_peek);
   g_test_add_func ("/observer/latency", test_latency);

@@ -5,6 +5,7 @@
 
 #include <glib/gstdio.h>
 
+#include "../tools/frames.h"
 #include "producer-child.h"
 
 #define PATIENCE_US (10 * G_USEC_PER_SEC)
@@ -21,6 +22,7 @@ typedef struct
   guint width;
   guint8 value;
   guint64 fault_sequence;
+  gboolean blames_consumer; /* the newest fault */
 } Heard;
 
 static void
@@ -79,6 +81,7 @@ hear_fault (PoolWatch *watch, const Fault *fault, gpointer data)
   g_mutex_lock (&heard->lock);
   heard->faults[fault->kind]++;
   heard->fault_sequence = fault->sequence;
+  heard->blames_consumer = strstr (fault->text, "lossless consumer") != NULL;
   g_cond_broadcast (&heard->changed);
   g_mutex_unlock (&heard->lock);
 }
@@ -450,6 +453,200 @@ test_collect (void)
     }
 }
 
+/* ---- with a producer in this process ------------------------------------------------------- */
+
+/* A pool of 30 frames a second; format NULL: of 64x32 raw pixels. */
+static ShmFrameProducer *
+produce (const char *pool, guint history, ShmFrameFormat *format)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (ShmFrameFormat) raw = shmframe_format_new ("gray", 64, 32, &error);
+  ShmFrameProducer *producer
+      = g_initable_new (SHMFRAME_TYPE_PRODUCER, NULL, &error, "pool", pool, "history", history,
+                        "stall-timeout", G_GUINT64_CONSTANT (60000000000), NULL);
+
+  g_assert_no_error (error);
+  if (format == NULL)
+    format = raw;
+  shmframe_format_set_frame_rate (format, 30, 1);
+  shmframe_producer_set_format (producer, format, &error);
+  g_assert_no_error (error);
+  return producer;
+}
+
+static void
+publish_size (ShmFrameProducer *producer, gsize size, gint64 pts_ns)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (ShmFrameFrame) frame = shmframe_producer_acquire (producer, &error);
+
+  g_assert_no_error (error);
+  memset (shmframe_frame_get_data (frame), 1, size);
+  shmframe_frame_set_payload_size (frame, size, &error);
+  g_assert_no_error (error);
+  shmframe_frame_set_pts (frame, pts_ns);
+  shmframe_producer_publish (producer, frame, &error);
+  g_assert_no_error (error);
+}
+
+static PoolWatch *
+watch_for_freeze (const char *pool, Heard *heard, gint64 freeze_ns)
+{
+  PoolWatchOptions options = { .stats_interval_ns = 20 * MS_NS,
+                               .limits = { .freeze_ns = freeze_ns, .late_ns = 60000 * MS_NS } };
+
+  return pool_watch_new (pool, &options, &callbacks, heard);
+}
+
+/* The only slot is written as good as always: frames come, and cannot be looked at. That is no freeze. */
+static void
+test_no_history (void)
+{
+  g_autoptr (ShmFrameProducer) producer = produce ("no-history", 0, NULL);
+  g_autoptr (ShmFrameFrame) frame = shmframe_producer_acquire (producer, NULL);
+  g_autoptr (GError) error = NULL;
+  Heard heard = { 0 };
+  PoolWatch *watch = watch_for_freeze ("no-history", &heard, 1000 * MS_NS);
+
+  for (guint i = 1; i <= 75; i++) /* 1.5 s at least */
+    {
+      AWAIT (&heard, heard.views >= i);
+      shmframe_producer_publish (producer, frame, &error);
+      g_assert_no_error (error);
+      shmframe_frame_unref (frame);
+      frame = shmframe_producer_acquire (producer, &error);
+      g_assert_no_error (error);
+    }
+  g_assert_cmpuint (heard.faults[FAULT_FREEZE], ==, 0);
+  AWAIT (&heard, heard.faults[FAULT_FREEZE] == 1); /* now it is */
+  end_watch (watch, &heard);
+}
+
+/* Silence after the end of a stream is right: for who saw it, and for who comes later. */
+static void
+test_ended (void)
+{
+  g_autoptr (ShmFrameProducer) producer = produce ("ended", 1, NULL);
+
+  for (guint i = 0; i < 2; i++)
+    {
+      Heard heard = { 0 };
+      PoolWatch *watch = watch_for_freeze ("ended", &heard, 500 * MS_NS);
+
+      AWAIT (&heard, heard.attached == 1);
+      if (i == 0)
+        {
+          publish_size (producer, 64 * 32, 0);
+          shmframe_producer_push_eos (producer);
+        }
+      AWAIT (&heard, heard.frames == 1);
+      AWAIT (&heard, heard.views > 50); /* 1 s at least */
+      g_assert_cmpuint (heard.faults[FAULT_FREEZE], ==, 0);
+      if (i == 1)
+        {
+          publish_size (producer, 64 * 32, 0); /* a new stream, which stops */
+          AWAIT (&heard, heard.faults[FAULT_FREEZE] == 1);
+          g_assert_false (heard.blames_consumer);
+        }
+      end_watch (watch, &heard);
+    }
+}
+
+static gpointer
+publish_until_flushing (gpointer producer)
+{
+  for (gboolean ended = FALSE; !ended;)
+    {
+      g_autoptr (GError) error = NULL;
+      g_autoptr (ShmFrameFrame) frame = shmframe_producer_acquire (producer, &error);
+
+      g_assert_no_error (error);
+      ended = !shmframe_producer_publish (producer, frame, &error);
+      if (ended)
+        g_assert_error (error, SHMFRAME_ERROR, SHMFRAME_ERROR_FLUSHING);
+    }
+  return NULL;
+}
+
+/* A silence is the fault of the consumer that the producer waits for. */
+static void
+test_waiting (void)
+{
+  g_autoptr (ShmFrameProducer) producer = produce ("waiting", 1, NULL);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (ShmFrameEvent) event = NULL;
+  g_autoptr (ShmFrameConsumer) consumer
+      = shmframe_consumer_new ("waiting", SHMFRAME_DELIVERY_LOSSLESS, &error);
+  Heard heard = { 0 };
+  PoolWatch *watch;
+  GThread *thread;
+
+  g_assert_no_error (error);
+  shmframe_consumer_lease (consumer, 10000 * MS_NS, &event, &error); /* it is attached */
+  g_assert_no_error (error);
+  thread = g_thread_new ("publish", publish_until_flushing, producer);
+  watch = watch_for_freeze ("waiting", &heard, 500 * MS_NS);
+  AWAIT (&heard, heard.faults[FAULT_FREEZE] == 1);
+  g_assert_true (heard.blames_consumer);
+  shmframe_producer_set_flushing (producer, TRUE);
+  g_thread_join (thread);
+  end_watch (watch, &heard);
+}
+
+/* JPEG frames are shown in the order in which they come; other coded ones need not be. */
+static void
+test_coded (void)
+{
+  static const char *const media_types[] = { "image/jpeg", "video/x-h264" };
+
+  for (guint i = 0; i < G_N_ELEMENTS (media_types); i++)
+    {
+      g_autoptr (ShmFrameFormat) format
+          = shmframe_format_new_compressed (media_types[i], 64, 32, 1000, NULL);
+      g_autoptr (ShmFrameProducer) producer = produce ("coded", 1, format);
+      Heard heard = { 0 };
+      PoolWatch *watch = watch_pool ("coded", &heard, FALSE, FALSE);
+
+      AWAIT (&heard, heard.attached == 1);
+      for (guint j = 1; j <= 5; j++)
+        {
+          publish_size (producer, 100, (j == 4 ? 1 : j) * 33 * MS_NS);
+          AWAIT (&heard, heard.frames == j);
+        }
+      g_ptr_array_unref (pool_watch_collect (watch)); /* it is done with the last one */
+      g_assert_cmpuint (heard.faults[FAULT_BACKWARDS], ==, i == 0);
+      end_watch (watch, &heard);
+    }
+}
+
+/* What was copied counts, the newest first. */
+static void
+test_collect_budget (void)
+{
+  static const gsize sizes[] = { 10, 900, 30, 20, 10 };
+  g_autoptr (ShmFrameFormat) format
+      = shmframe_format_new_compressed ("image/jpeg", 64, 32, 1000, NULL);
+  g_autoptr (ShmFrameProducer) producer = produce ("budget", 8, format);
+  g_autoptr (ShmFrameObserver) observer = shmframe_observer_new ("budget", 10000 * MS_NS, NULL);
+  static const struct
+  {
+    guint64 bytes;
+    guint frames;
+  } budgets[] = { { 1, 1 }, { 30, 2 }, { 59, 2 }, { 60, 3 }, { 100, 3 }, { 960, 4 }, { 2000, 5 } };
+
+  for (guint i = 0; i < G_N_ELEMENTS (sizes); i++)
+    publish_size (producer, sizes[i], 0);
+  for (guint i = 0; i < G_N_ELEMENTS (budgets); i++)
+    {
+      g_autoptr (GPtrArray) frames = frames_collect (observer, budgets[i].bytes);
+
+      g_assert_cmpuint (frames->len, ==, budgets[i].frames);
+      for (guint j = 0; j < frames->len; j++)
+        g_assert_cmpuint (shmframe_frame_get_sequence (frames->pdata[j]), ==,
+                          G_N_ELEMENTS (sizes) + 1 - frames->len + j);
+    }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -472,6 +669,11 @@ main (int argc, char **argv)
   g_test_add_func ("/pool-watch/tear", test_tear);
   g_test_add_func ("/pool-watch/tear-lease", test_tear_lease);
   g_test_add_func ("/pool-watch/collect", test_collect);
+  g_test_add_func ("/pool-watch/no-history", test_no_history);
+  g_test_add_func ("/pool-watch/ended", test_ended);
+  g_test_add_func ("/pool-watch/waiting", test_waiting);
+  g_test_add_func ("/pool-watch/coded", test_coded);
+  g_test_add_func ("/pool-watch/collect-budget", test_collect_budget);
   failed = g_test_run ();
   g_assert_cmpint (g_rmdir (folder), ==, 0);
   return failed;

@@ -16,7 +16,8 @@ typedef struct
 
   GMutex lock;
   gboolean attached, was_attached;
-  char *problem; /* why it is not attached */
+  gboolean ended; /* its stream, as the producer said last */
+  char *problem;  /* why it is not attached */
   guint losses;
   guint counts[N_FAULTS];
   guint n_faults;
@@ -57,6 +58,18 @@ hear_state (PoolWatch *watch, const char *reason, gpointer data)
   if (!self->was_attached)
     g_timeout_add_once (GRACE_MS, give_up, self);
   g_mutex_unlock (&self->lock);
+}
+
+static void
+hear_view (PoolWatch *watch, PoolView *view, gpointer data)
+{
+  Check *self = data;
+
+  g_mutex_lock (&self->lock);
+  self->ended = FALSE;
+  g_variant_lookup (view->stats, "ended", "b", &self->ended);
+  g_mutex_unlock (&self->lock);
+  pool_view_free (view);
 }
 
 static void
@@ -131,7 +144,13 @@ judge (Check *self, const PoolWatchCounters *counters)
   if (self->n_faults > 0)
     return EXIT_FAULTS;
   if (self->attached && counters->seen == 0)
-    self->problem = g_strdup_printf ("pool %s: no frame came: is its producer paused?", self->pool);
+    self->problem = g_strdup_printf (
+        "pool %s: no frame came that could be looked at: %s", self->pool,
+        self->ended ? "its stream has ended" : "is its producer paused, or its history 0?");
+  else if (self->attached && counters->attaches > 1)
+    self->problem = g_strdup_printf (
+        "pool %s: its producer was lost, and came back, %" G_GUINT64_FORMAT " time(s) meanwhile",
+        self->pool, counters->attaches - 1);
   return self->problem == NULL ? EXIT_OK : EXIT_FAILED;
 }
 
@@ -162,7 +181,7 @@ print_verdict (const Check *self, int code, const PoolWatchCounters *counters, d
            counters->seen, seconds, get_fps (self, counters), counters->unseen);
   if (counters->overtaken > 0)
     g_print (", %" G_GUINT64_FORMAT " seen without their pixels", counters->overtaken);
-  g_print ("\n");
+  g_print ("%s\n", self->ended ? "; its stream has ended" : "");
 }
 
 static void
@@ -209,6 +228,8 @@ print_verdict_json (Check *self, int code, const PoolWatchCounters *counters, do
   add_number (builder, "unseen", counters->unseen);
   add_number (builder, "overtaken", counters->overtaken);
   add_number (builder, "losses", self->losses);
+  json_builder_set_member_name (builder, "ended");
+  json_builder_add_boolean_value (builder, self->ended);
   add_faults (builder, self);
   json_builder_end_object (builder);
   print_json (builder);
@@ -220,7 +241,7 @@ static void
 watch_for (Check *self, double seconds, const DetectLimits *limits, PoolWatchCounters *counters)
 {
   static const PoolWatchCallbacks callbacks
-      = { .state = hear_state, .frame = hear_frame, .fault = hear_fault };
+      = { .state = hear_state, .view = hear_view, .frame = hear_frame, .fault = hear_fault };
   PoolWatchOptions options = { .pixels = TRUE, .limits = *limits };
   guint sources[] = {
     g_timeout_add ((guint) (seconds * 1000), quit, self->loop),
@@ -278,8 +299,8 @@ command_check (int argc, char **argv)
 
   if (!parse_options (
           &argc, &argv, options, "POOL",
-          "Looks for freezes, duplicates, gaps, time that goes backwards, late and torn "
-          "frames.\nExit code: 0 clean, 1 it could not look, 2 wrong usage, 3 faults."))
+          "Looks for freezes, duplicates, gaps, time that goes backwards, late and torn frames.\n"
+          "Exit code: 0 clean, 1 it could not look (all the time), 2 wrong usage, 3 faults."))
     return EXIT_USAGE;
   if (!(seconds > 0 && seconds <= 1e6 && freeze_s >= 0 && freeze_s <= 1e6 && late_ms >= 0
         && late_ms <= 1e9))

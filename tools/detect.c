@@ -8,6 +8,7 @@
 #define LATENESS_ENOUGH 8 /* frames, before "usually" means anything */
 #define STEPS 16          /* differences of pts from which a frame's duration is learned */
 #define MAX_DURATION_NS (G_GINT64_CONSTANT (3600) * 1000 * 1000 * 1000)
+#define RATELESS_FREEZES 10 /* as long a silence, where nothing says how long a frame lasts */
 
 /* The picture that is shown, since the first frame that had it. */
 typedef struct
@@ -17,8 +18,9 @@ typedef struct
   gint64 known_ns; /* the newest frame that is known to have it */
   guint64 first_duplicate;
   guint duplicates;
-  gboolean frozen; /* and said */
-  gboolean silent; /* for want of frames */
+  gboolean declared; /* each of them, by its flag GAP */
+  gboolean frozen;   /* and said */
+  gboolean silent;   /* for want of frames */
 } Still;
 
 /* Where pts was before it went backwards: a single wrong one is no gap when time is back there. */
@@ -33,12 +35,15 @@ struct _Detector
   DetectLimits limits;
   DetectFault fault;
   gpointer data;
+  gboolean waiting, ended;
+  guint64 last_of_stream; /* `ended` */
 
   /* What a reset clears. */
   struct
   {
     gint64 duration_ns;
-    gint64 began_ns; /* the first tick */
+    gint64 began_ns;  /* the first tick */
+    gint64 unseen_ns; /* the last frame that came and could not be looked at */
     gboolean seen;
     gboolean unsure; /* whether the last frame had another picture than the one before */
     FrameSample last;
@@ -139,16 +144,21 @@ learn_duration (const Detector *self)
   return MIN (median, MAX_DURATION_NS);
 }
 
+/* What the frame says of itself; 0: nothing. */
+static gint64
+get_own_duration (const FrameSample *sample)
+{
+  return is_known (sample->duration_ns) ? MIN (sample->duration_ns, MAX_DURATION_NS) : 0;
+}
+
 /* 0: not known. */
 static gint64
 get_duration (const Detector *self)
 {
-  const FrameSample *last = &self->now.last;
-
   if (self->now.duration_ns > 0)
     return self->now.duration_ns;
-  if (is_known (last->duration_ns) && last->duration_ns > 0)
-    return MIN (last->duration_ns, MAX_DURATION_NS);
+  if (get_own_duration (&self->now.last) > 0)
+    return get_own_duration (&self->now.last);
   return learn_duration (self);
 }
 
@@ -181,11 +191,33 @@ end_picture (Detector *self, const FrameSample *sample)
     return;
   if (still->duplicates == 1)
     say (self, FAULT_DUPLICATE, still->first_duplicate, sample->publish_ns,
-         "the picture of the frame before once more: what feeds the producer repeats a frame");
+         "the picture of the frame before once more: what feeds the producer repeats a frame%s",
+         still->declared ? ", and says so (GAP)" : "");
   else
     say (self, FAULT_DUPLICATE, still->first_duplicate, sample->publish_ns,
-         "the same picture %u times more: what feeds the producer repeats frames",
-         still->duplicates);
+         "the same picture %u times more: what feeds the producer repeats frames%s",
+         still->duplicates, still->declared ? ", and says so (GAP)" : "");
+}
+
+static void
+count_duplicate (Still *still, const FrameSample *sample)
+{
+  gboolean declared = (sample->flags & SHMFRAME_FLAG_GAP) != 0;
+
+  if (still->duplicates++ == 0)
+    still->first_duplicate = sample->sequence;
+  still->declared = declared && (still->declared || still->duplicates == 1);
+}
+
+/* How long one picture may be shown: a slow pool repeats a frame before it freezes. */
+static gint64
+get_still_limit (const Detector *self, const FrameSample *sample)
+{
+  gint64 duration_ns = get_duration (self);
+
+  if (duration_ns == 0)
+    duration_ns = sample->publish_ns - self->now.last.publish_ns;
+  return MAX (self->limits.freeze_ns, 3 * duration_ns);
 }
 
 static void
@@ -203,9 +235,10 @@ repeat_picture (Detector *self, const FrameSample *sample)
       return;
     }
   still->known_ns = sample->publish_ns;
-  if (certain && still->duplicates++ == 0)
-    still->first_duplicate = sample->sequence;
-  if (still->frozen || freeze_ns == 0 || still->known_ns - still->since_ns < freeze_ns)
+  if (certain)
+    count_duplicate (still, sample);
+  if (still->frozen || freeze_ns == 0
+      || still->known_ns - still->since_ns < get_still_limit (self, sample))
     return;
   still->frozen = TRUE;
   say (self, FAULT_FREEZE, still->sequence, sample->publish_ns,
@@ -227,22 +260,35 @@ judge_picture (Detector *self, const FrameSample *sample)
     }
 }
 
+/* How long no frame may come. Pictures that come when something changes have no rate. */
+static gint64
+get_silence_limit (const Detector *self)
+{
+  gint64 freeze_ns = self->limits.freeze_ns, duration_ns = get_duration (self);
+
+  if (self->now.seen && duration_ns == 0)
+    return MIN (freeze_ns, G_MAXINT64 / RATELESS_FREEZES) * RATELESS_FREEZES;
+  return MAX (freeze_ns, 3 * duration_ns);
+}
+
 void
 detector_tick (Detector *self, gint64 now_ns)
 {
   Still *still = &self->now.still;
-  gint64 since_ns, limit_ns = MAX (self->limits.freeze_ns, 3 * get_duration (self));
+  gint64 since_ns;
 
   if (self->now.began_ns == 0)
     self->now.began_ns = now_ns;
   since_ns = self->now.seen ? self->now.last.publish_ns : self->now.began_ns;
-  if (self->limits.freeze_ns == 0 || still->frozen || now_ns - since_ns < limit_ns)
+  since_ns = MAX (since_ns, self->now.unseen_ns);
+  if (self->limits.freeze_ns == 0 || still->frozen || self->ended
+      || now_ns - since_ns < get_silence_limit (self))
     return;
   still->frozen = still->silent = TRUE;
   say (self, FAULT_FREEZE, self->now.last.sequence, now_ns,
-       "no frame for %.2f s, while the producer lives: it stands still, or gets none from what "
-       "feeds it",
-       ms (now_ns - since_ns) / 1e3);
+       "no frame for %.2f s, while the producer lives: %s", ms (now_ns - since_ns) / 1e3,
+       self->waiting ? "it waits for a lossless consumer that does not go on"
+                     : "it stands still, or gets none from what feeds it");
 }
 
 /* ---- order of pts -------------------------------------------------------------------------- */
@@ -280,14 +326,15 @@ go_forwards (Detector *self, const FrameSample *sample, gboolean silent)
 {
   gint64 step_ns = sample->pts_ns - self->now.last.pts_ns;
   gint64 duration_ns = get_duration (self);
+  gint64 lasts_ns = MAX (duration_ns, get_own_duration (&self->now.last));
   gboolean back = is_back (&self->now.front, sample->pts_ns, duration_ns);
-  gboolean gap = duration_ns > 0 && step_ns > duration_ns + duration_ns / 2 && !back && !silent;
+  gboolean gap = duration_ns > 0 && step_ns > lasts_ns + duration_ns / 2 && !back && !silent;
 
   if (gap && !self->now.in_gap)
     say (self, FAULT_GAP, sample->sequence, sample->publish_ns,
          "pts jumps by %.1f ms where a frame lasts %.1f ms: %.0f missing before they came to the "
          "producer, in what feeds it",
-         ms (step_ns), ms (duration_ns), MAX (1, (double) step_ns / (double) duration_ns - 1));
+         ms (step_ns), ms (lasts_ns), MAX (1, (double) step_ns / (double) lasts_ns - 1));
   self->now.in_gap = gap;
   if (self->now.front.frames == 0 && step_ns > 0)
     self->now.step_ns[self->now.n_steps++ % STEPS] = step_ns;
@@ -333,12 +380,12 @@ get_usual_lateness (const Detector *self)
 static void
 judge_lateness (Detector *self, const FrameSample *sample, gboolean silent)
 {
-  gint64 lateness_ns = sample->publish_ns - sample->pts_ns;
-  gint64 limit_ns = self->limits.late_ns;
+  gint64 lateness_ns, limit_ns = self->limits.late_ns;
   gboolean late = FALSE;
 
   if (!is_known (sample->pts_ns))
     return;
+  lateness_ns = sample->publish_ns - sample->pts_ns;
   if (limit_ns == 0)
     limit_ns = get_duration (self) + get_duration (self) / 2;
   if (limit_ns > 0 && self->now.n_lateness >= LATENESS_ENOUGH)
@@ -349,7 +396,7 @@ judge_lateness (Detector *self, const FrameSample *sample, gboolean silent)
       if (late && !self->now.is_late && !silent)
         say (self, FAULT_LATE, sample->sequence, sample->publish_ns,
              "%.1f ms later after its pts than frames usually are: the producer, or what feeds it, "
-             "was held up",
+             "was held up, or it waited for a lossless consumer",
              ms (lateness_ns - usual_ns));
     }
   self->now.is_late = late;
@@ -360,20 +407,53 @@ judge_lateness (Detector *self, const FrameSample *sample, gboolean silent)
 
 /* ---- what it is told ----------------------------------------------------------------------- */
 
+/* Another stream in the same format. */
+static void
+begin_stream (Detector *self)
+{
+  gint64 duration_ns = self->now.duration_ns;
+
+  detector_reset (self);
+  self->now.duration_ns = duration_ns;
+  self->ended = FALSE;
+}
+
 void
 detector_frame (Detector *self, const FrameSample *sample)
 {
-  /* The frame that ends a silence is neither a gap nor late besides. */
-  gboolean silent = self->now.still.silent;
+  gboolean silent;
 
   if (!is_known (sample->publish_ns))
     return;
+  if (self->ended && sample->sequence > self->last_of_stream)
+    begin_stream (self);
+  /* The frame that ends a silence is neither a gap nor late besides. */
+  silent = self->now.still.silent;
   judge_picture (self, sample);
   if (judge_order (self, sample, silent))
     judge_lateness (self, sample, silent);
   self->now.unsure = self->now.seen && sample->same < 0;
   self->now.last = *sample;
   self->now.seen = TRUE;
+}
+
+void
+detector_unseen (Detector *self, gint64 now_ns)
+{
+  self->now.unseen_ns = now_ns;
+}
+
+void
+detector_set_ended (Detector *self, gboolean ended, guint64 latest)
+{
+  self->ended = ended;
+  self->last_of_stream = latest;
+}
+
+void
+detector_set_waiting (Detector *self, gboolean waiting)
+{
+  self->waiting = waiting;
 }
 
 void

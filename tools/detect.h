@@ -7,9 +7,11 @@
  * What is wrong with a pool's frames: which, and whose fault. Pure: it knows no pool and no clock, only
  * what it is told, in order. One thread at a time.
  *
- *   freeze     the same picture, or no frame at all, for `freeze_ns`
+ *   freeze     the same picture, or no frame at all, for `freeze_ns`, and 3 frame durations; where it is
+ *              not known how long a frame lasts, ten times as long without one
  *   duplicate  a frame has the pixels of the one before it, and it is no freeze
- *   gap        the producer dropped frames, or pts jumps by more than 1.5 frame durations
+ *   gap        the producer dropped frames, or pts jumps by more than 1.5 frame durations (the frame's own,
+ *              where it says a longer one)
  *   backwards  pts is before that of the frame before, without DISCONT
  *   late       a frame came more than `late_ns` later after its pts than frames usually do
  *   tear       a frame's bytes changed after it was published, while its generation says that it is whole
@@ -69,6 +71,13 @@ void detector_frame (Detector *self, const FrameSample *sample);
 void detector_dropped (Detector *self, guint64 count, guint64 latest, gint64 now_ns);
 /* The bytes of that frame are others than a while ago. */
 void detector_changed (Detector *self, guint64 sequence, gint64 now_ns);
+/* Frames come, but none could be looked at: that is no silence. */
+void detector_unseen (Detector *self, gint64 now_ns);
+/* What the producer says, which a reset leaves. Its stream ended with frame `latest`: until the next one
+ * silence is right. */
+void detector_set_ended (Detector *self, gboolean ended, guint64 latest);
+/* It waits for a lossless consumer: whose fault a silence is. */
+void detector_set_waiting (Detector *self, gboolean waiting);
 /* Time goes by without a frame: call it each poll. */
 void detector_tick (Detector *self, gint64 now_ns);
 

@@ -50,25 +50,21 @@ compare_sequences (gconstpointer a, gconstpointer b)
   return left < right ? 1 : left > right ? -1 : 0;
 }
 
-/* The sequences that are in the slots, the newest first, and no more than can be copied. */
+/* The sequences that are in the slots, the newest first. */
 static GArray *
-find_sequences (ShmFrameObserver *observer, guint64 max_bytes)
+find_sequences (ShmFrameObserver *observer)
 {
   g_autoptr (GVariant) slots = shmframe_observer_dup_slots (observer);
   GArray *sequences = g_array_new (FALSE, FALSE, sizeof (guint64));
   GVariantIter iter;
-  guint64 sequence, size, largest = 1;
+  guint64 sequence;
   guint state;
 
   g_variant_iter_init (&iter, slots);
-  while (g_variant_iter_next (&iter, "(uttxtu)", &state, NULL, &sequence, NULL, &size, NULL))
+  while (g_variant_iter_next (&iter, "(uttxtu)", &state, NULL, &sequence, NULL, NULL, NULL))
     if (sequence != 0 && (state == SHARED_LIVE || state == SHARED_RETIRED))
-      {
-        g_array_append_val (sequences, sequence);
-        largest = MAX (largest, size);
-      }
+      g_array_append_val (sequences, sequence);
   g_array_sort (sequences, compare_sequences);
-  g_array_set_size (sequences, MIN (sequences->len, (guint) MAX (1, max_bytes / largest)));
   return sequences;
 }
 
@@ -76,15 +72,20 @@ GPtrArray *
 frames_collect (ShmFrameObserver *observer, guint64 max_bytes)
 {
   GPtrArray *frames = g_ptr_array_new_with_free_func ((GDestroyNotify) shmframe_frame_unref);
-  g_autoptr (GArray) sequences = find_sequences (observer, max_bytes);
+  g_autoptr (GArray) sequences = find_sequences (observer);
+  guint64 bytes = 0;
 
-  for (guint i = sequences->len; i-- > 0;)
+  /* What a slot's description said before the copy is only what its producer said then. */
+  for (guint i = 0; i < sequences->len && bytes < max_bytes; i++)
     {
-      ShmFrameFrame *frame
+      g_autoptr (ShmFrameFrame) frame
           = shmframe_observer_copy_frame (observer, g_array_index (sequences, guint64, i), NULL);
 
-      if (frame != NULL)
-        g_ptr_array_add (frames, frame);
+      if (frame == NULL)
+        continue;
+      bytes += shmframe_frame_get_size (frame);
+      if (bytes <= max_bytes || frames->len == 0)
+        g_ptr_array_insert (frames, 0, g_steal_pointer (&frame));
     }
   return frames;
 }

@@ -74,7 +74,7 @@ read_slots (PoolView *self, GVariant *slots)
 
       slot.state = merge_states (shared, stats);
       slot.pinned = stats == STATS_PINNED && slot.state != SLOT_STATE_WRITING;
-      slot.age_ns = publish_ns != SHMFRAME_TIME_UNKNOWN ? MAX (0, now_ns - publish_ns) : -1;
+      slot.age_ns = publish_ns >= 0 ? MAX (0, now_ns - publish_ns) : -1;
       slot.holders = g_ptr_array_new_with_free_func (g_free);
       g_array_append_val (self->slots, slot);
     }

@@ -1,118 +1,29 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "pool-watch.h"
-
-#include <string.h>
+#include "pool-watch-private.h"
 
 #include "frames.h"
 
-#define MS_NS G_GINT64_CONSTANT (1000000)
 #define ANSWER_NS (500 * MS_NS) /* how long one question may take */
 #define RETRY_NS (200 * MS_NS)  /* between attempts to attach */
 #define STATS_NS (250 * MS_NS)
 #define POLL_MIN_NS (1 * MS_NS)
 #define POLL_MAX_NS (10 * MS_NS)
 #define POLL_FIRST_NS (2 * MS_NS)
-#define LEASE_WAIT_NS (100 * MS_NS)
-#define LEASES 3
 #define CATCH_UP 64              /* frames looked for behind the newest */
 #define COLLECT_BYTES (1u << 29) /* of copies at most: the newest ones */
 
-/* A frame whose pixels were seen. */
-typedef struct
-{
-  ShmFrameFrame *frame; /* NULL: none */
-  GBytes *bytes;        /* as they were when it was leased; NULL: `frame` is a copy itself */
-  gboolean checked;     /* a second time, early */
-  gboolean torn;        /* and said */
-} Seen;
-
-struct _PoolWatch
-{
-  char *pool;
-  PoolWatchOptions options;
-  PoolWatchCallbacks callbacks;
-  gpointer data;
-  GThread *thread;
-
-  GMutex lock;
-  GCond changed;
-  gboolean ending;           /* lock */
-  gboolean collecting;       /* lock */
-  GPtrArray *collected;      /* lock */
-  PoolWatchCounters counted; /* lock */
-
-  ShmFrameConsumer *consumer; /* with `lease`; the thread's, but for set_flushing() */
-
-  /* The thread's. */
-  ShmFrameObserver *observer; /* NULL: not attached */
-  char *unobserved;           /* why there is no observer; NULL: there is */
-  char *unleased;             /* why the consumer gets nothing; NULL: nothing is wrong */
-  char *said;                 /* the reason that was told last */
-  gboolean said_any;
-  gboolean died; /* `unobserved` is how the producer ended, which says more than that it is gone */
-  Detector *detector;
-  gint64 retry_ns, ask_ns, look_ns; /* when each is due */
-  gint64 interval_ns;               /* between frames; 0: not known */
-  guint64 epoch, sequence;          /* of the last frame; 0: none */
-  gint64 publish_ns;
-  ShmFrameFormat *format;
-  Seen seen;
-  gboolean check_early; /* frames are gone when the next one comes */
-  gboolean asked;       /* `dropped` is known */
-  guint64 dropped;      /* by the producer, as it said last */
-  gint64 missed;        /* frames not seen, less those dropped; what is left is unseen */
-};
-
-static gint64
-now_ns (void)
-{
-  return g_get_monotonic_time () * 1000;
-}
-
-/* ---- the last frame, once more ------------------------------------------------------------ */
-
-static void
-clear_seen (PoolWatch *self)
-{
-  g_clear_pointer (&self->seen.frame, shmframe_frame_unref);
-  g_clear_pointer (&self->seen.bytes, g_bytes_unref);
-  self->seen = (Seen){ 0 };
-}
-
-/* Looks at the last frame once more: what is whole both times and differs was torn. */
-static void
-check_again (PoolWatch *self)
-{
-  Seen *seen = &self->seen;
-  g_autoptr (ShmFrameFrame) again = NULL;
-  gconstpointer before, after;
-  gsize size;
-
-  if (seen->frame == NULL || seen->torn)
-    return;
-  if (seen->bytes == NULL && self->observer != NULL)
-    again = shmframe_observer_copy_frame (self->observer, shmframe_frame_get_sequence (seen->frame),
-                                          NULL);
-  else if (seen->bytes != NULL
-           && shmframe_frame_get_verdict (seen->frame) == SHMFRAME_VERDICT_INTACT)
-    again = shmframe_frame_ref (seen->frame);
-  self->check_early = again == NULL;
-  if (again == NULL || shmframe_frame_get_epoch (again) != shmframe_frame_get_epoch (seen->frame))
-    return;
-  size = shmframe_frame_get_size (again);
-  after = shmframe_frame_get_data (again);
-  before = seen->bytes != NULL ? g_bytes_get_data (seen->bytes, NULL)
-                               : shmframe_frame_get_data (seen->frame);
-  if (size == shmframe_frame_get_size (seen->frame) && memcmp (before, after, size) == 0)
-    return;
-  /* A lease can have been revoked while it was compared. */
-  if (seen->bytes != NULL && shmframe_frame_get_verdict (again) != SHMFRAME_VERDICT_INTACT)
-    return;
-  seen->torn = TRUE;
-  detector_changed (self->detector, shmframe_frame_get_sequence (seen->frame), now_ns ());
-}
-
 /* ---- frames -------------------------------------------------------------------------------- */
+
+void
+pool_watch_check_again (PoolWatch *self)
+{
+  LastFrameCheck check = last_frame_check (&self->seen, self->observer);
+
+  if (check != LAST_FRAME_NONE)
+    self->check_early = check == LAST_FRAME_GONE;
+  if (check == LAST_FRAME_TORN)
+    detector_changed (self->detector, shmframe_frame_get_sequence (self->seen.frame), now_ns ());
+}
 
 static void
 set_format (PoolWatch *self, ShmFrameFormat *format)
@@ -122,7 +33,7 @@ set_format (PoolWatch *self, ShmFrameFormat *format)
   g_clear_pointer (&self->format, shmframe_format_unref);
   self->format = shmframe_format_ref (format);
   shmframe_format_get_frame_rate (format, &numerator, &denominator);
-  clear_seen (self);
+  last_frame_clear (&self->seen);
   detector_reset (self->detector);
   if (numerator > 0 && denominator > 0)
     detector_set_duration (self->detector,
@@ -133,10 +44,10 @@ set_format (PoolWatch *self, ShmFrameFormat *format)
 static void
 forget_frames (PoolWatch *self)
 {
-  clear_seen (self);
+  last_frame_clear (&self->seen);
   g_clear_pointer (&self->format, shmframe_format_unref);
   detector_reset (self->detector);
-  self->sequence = 0;
+  self->sequence = self->latest = 0;
   self->interval_ns = 0;
 }
 
@@ -147,14 +58,6 @@ measure_interval (PoolWatch *self, const FrameSample *sample)
 
   if (self->sequence != 0 && sample->missed < CATCH_UP && passed_ns > 0)
     self->interval_ns = passed_ns / (gint64) (sample->missed + 1);
-}
-
-/* A lease that was revoked may have shown another frame's pixels. */
-static gboolean
-is_intact (ShmFrameFrame *frame)
-{
-  return shmframe_frame_is_copy (frame)
-         || shmframe_frame_get_verdict (frame) == SHMFRAME_VERDICT_INTACT;
 }
 
 static gboolean
@@ -170,43 +73,35 @@ describe (PoolWatch *self, ShmFrameFrame *frame, FrameSample *sample)
                            .pts_ns = shmframe_frame_get_pts (frame),
                            .duration_ns = shmframe_frame_get_duration (frame),
                            .capture_ns = shmframe_frame_get_capture_time (frame),
-                           .publish_ns = shmframe_frame_get_publish_time (frame),
+                           .publish_ns = CLAMP (shmframe_frame_get_publish_time (frame), 0,
+                                                G_MAXINT64 / 2), /* a peer's: differences fit */
                            .flags = shmframe_frame_get_flags (frame),
                            .same = -1 };
   if (self->sequence != 0)
     sample->missed = sample->sequence - self->sequence - 1;
-  if (!has_pixels (self, frame) || self->seen.frame == NULL)
-    return;
-  sample->same = frames_have_same_pixels (self->seen.frame, frame);
-  if (!is_intact (frame) || !is_intact (self->seen.frame))
-    sample->same = -1;
+  if (has_pixels (self, frame))
+    sample->same = last_frame_compare (&self->seen, frame);
 }
 
-/* Keeps the frame for comparison with the next: a lease in place, and its bytes as they are now. */
+/* `counter` is one of `counted`. */
 static void
-keep (PoolWatch *self, ShmFrameFrame *frame)
-{
-  clear_seen (self);
-  if (!shmframe_frame_is_copy (frame))
-    self->seen.bytes = shmframe_frame_dup_bytes (frame);
-  if (is_intact (frame))
-    self->seen.frame = shmframe_frame_ref (frame);
-}
-
-static void
-count (PoolWatch *self, guint64 seen, guint64 unseen, guint64 overtaken, guint64 attaches)
+count (PoolWatch *self, guint64 *counter, guint64 more)
 {
   g_mutex_lock (&self->lock);
-  self->counted.seen += seen;
-  self->counted.unseen += unseen;
-  self->counted.overtaken += overtaken;
-  self->counted.attaches += attaches;
+  *counter += more;
   g_mutex_unlock (&self->lock);
 }
 
-/* The next frame. */
-static void
-take (PoolWatch *self, ShmFrameFrame *frame)
+/* Coded frames come in another order than they are shown in, but for those that stand alone. */
+static gboolean
+comes_in_order (const ShmFrameFormat *format)
+{
+  return shmframe_format_is_raw (format)
+         || g_strcmp0 (shmframe_format_get_media_type (format), "image/jpeg") == 0;
+}
+
+void
+pool_watch_take (PoolWatch *self, ShmFrameFrame *frame)
 {
   ShmFrameFormat *format = shmframe_frame_get_format (frame);
   FrameSample sample;
@@ -223,15 +118,16 @@ take (PoolWatch *self, ShmFrameFrame *frame)
   self->publish_ns = sample.publish_ns;
   if (self->options.frame_interval_ns == 0)
     self->missed += (gint64) MIN (sample.missed, G_MAXINT32);
-  count (self, 1, 0, 0, 0);
+  count (self, &self->counted.seen, 1);
   if (self->callbacks.frame != NULL)
     self->callbacks.frame (self, &sample, frame, self->data);
-  /* Coded frames come in another order than they are shown in. */
-  if (!shmframe_format_is_raw (format))
+  if (!comes_in_order (format))
     sample.pts_ns = SHMFRAME_TIME_UNKNOWN;
   detector_frame (self->detector, &sample);
-  if (has_pixels (self, frame))
-    keep (self, frame);
+  if (!has_pixels (self, frame))
+    return;
+  last_frame_set (&self->seen, frame);
+  self->checked = FALSE;
 }
 
 /* ---- state --------------------------------------------------------------------------------- */
@@ -250,8 +146,8 @@ say_state (PoolWatch *self)
     self->callbacks.state (self, self->said, self->data);
 }
 
-static void
-set_unleased (PoolWatch *self, const char *reason)
+void
+pool_watch_set_unleased (PoolWatch *self, const char *reason)
 {
   g_free (self->unleased);
   self->unleased = g_strdup (reason);
@@ -310,14 +206,13 @@ attach (PoolWatch *self)
   self->missed = 0;
   self->ask_ns = self->look_ns = 0;
   forget_frames (self);
-  count (self, 0, 0, 0, 1);
+  count (self, &self->counted.attaches, 1);
   g_clear_pointer (&self->unobserved, g_free);
   say_state (self);
 }
 
-/* Or until somebody wants something. */
-static void
-sleep_until (PoolWatch *self, gint64 time_ns)
+void
+pool_watch_sleep_until (PoolWatch *self, gint64 time_ns)
 {
   g_mutex_lock (&self->lock);
   while (!self->ending && !(self->collecting && self->collected == NULL)
@@ -335,7 +230,12 @@ settle (PoolWatch *self, const PoolView *view)
 {
   guint64 dropped = lookup_number (view->stats, "dropped");
   guint64 more = self->asked && dropped > self->dropped ? dropped - self->dropped : 0;
+  gboolean ended = FALSE, waiting = FALSE;
 
+  g_variant_lookup (view->stats, "ended", "b", &ended);
+  g_variant_lookup (view->stats, "waiting", "b", &waiting);
+  detector_set_ended (self->detector, ended, lookup_number (view->stats, "latest"));
+  detector_set_waiting (self->detector, waiting);
   self->asked = TRUE;
   self->dropped = dropped;
   if (more > 0)
@@ -343,7 +243,7 @@ settle (PoolWatch *self, const PoolView *view)
   self->missed -= (gint64) MIN (more, G_MAXINT32);
   if (self->missed > 0)
     {
-      count (self, 0, (guint64) self->missed, 0, 0);
+      count (self, &self->counted.unseen, (guint64) self->missed);
       self->missed = 0;
     }
 }
@@ -397,10 +297,10 @@ look_at (PoolWatch *self, guint64 sequence, gboolean newest)
   if (description == NULL)
     return TRUE;
   if (self->options.pixels)
-    check_again (self);
+    pool_watch_check_again (self);
   if (self->options.pixels && copy == NULL)
-    count (self, 0, 0, 1, 0);
-  take (self, copy != NULL ? copy : description);
+    count (self, &self->counted.overtaken, 1);
+  pool_watch_take (self, copy != NULL ? copy : description);
   return TRUE;
 }
 
@@ -418,78 +318,18 @@ look (PoolWatch *self)
   for (; sequence <= latest; sequence++)
     if (!look_at (self, sequence, sequence == latest))
       return;
+  if (self->sequence == seen && latest != self->latest)
+    detector_unseen (self->detector, before_ns);
+  self->latest = latest;
   if (self->sequence != seen)
     return;
   detector_tick (self->detector, before_ns);
-  if (self->check_early && !self->seen.checked && self->seen.frame != NULL
+  if (self->check_early && !self->checked && self->seen.frame != NULL
       && before_ns - self->publish_ns >= self->interval_ns / 2)
     {
-      self->seen.checked = TRUE;
-      check_again (self);
+      self->checked = TRUE;
+      pool_watch_check_again (self);
     }
-}
-
-static gboolean
-is_one_of (const GError *error, const ShmFrameError *codes, guint n)
-{
-  for (guint i = 0; i < n; i++)
-    if (g_error_matches (error, SHMFRAME_ERROR, (gint) codes[i]))
-      return TRUE;
-  return FALSE;
-}
-
-/* The consumer has got nothing. */
-static void
-handle_lease_error (PoolWatch *self, const GError *error, gint64 before_ns)
-{
-  static const ShmFrameError reasons[]
-      = { SHMFRAME_ERROR_REFUSED, SHMFRAME_ERROR_PERMISSION, SHMFRAME_ERROR_PROTOCOL };
-
-  if (g_error_matches (error, SHMFRAME_ERROR, SHMFRAME_ERROR_TIMED_OUT))
-    {
-      if (self->observer != NULL)
-        detector_tick (self->detector, before_ns);
-      return;
-    }
-  if (g_error_matches (error, SHMFRAME_ERROR, SHMFRAME_ERROR_FLUSHING))
-    {
-      shmframe_consumer_set_flushing (self->consumer, FALSE);
-      return;
-    }
-  if (is_one_of (error, reasons, G_N_ELEMENTS (reasons)))
-    set_unleased (self, error->message);
-  sleep_until (self, now_ns () + LEASE_WAIT_NS);
-}
-
-static void
-take_leased (PoolWatch *self, gint64 timeout_ns)
-{
-  gint64 before_ns = now_ns ();
-  g_autoptr (GError) error = NULL;
-  g_autoptr (ShmFrameEvent) event = NULL;
-  g_autoptr (ShmFrameFrame) frame
-      = shmframe_consumer_lease (self->consumer, timeout_ns, &event, &error);
-
-  /* Whoever was given frames may hold them. */
-  if (g_error_matches (error, SHMFRAME_ERROR, SHMFRAME_ERROR_QUOTA))
-    {
-      g_clear_error (&error);
-      frame = shmframe_consumer_copy (self->consumer, timeout_ns, &event, &error);
-    }
-  if (error != NULL)
-    {
-      handle_lease_error (self, error, before_ns);
-      return;
-    }
-  if (frame != NULL)
-    {
-      if (self->options.pixels)
-        check_again (self);
-      take (self, frame);
-    }
-  else if (shmframe_event_get_event_type (event) != SHMFRAME_EVENT_ATTACHED)
-    return;
-  set_unleased (self, NULL);
 }
 
 /* ---- collecting ---------------------------------------------------------------------------- */
@@ -595,9 +435,10 @@ run (gpointer data)
       do_what_is_due (self);
       due_ns = self->observer == NULL ? self->retry_ns : self->ask_ns;
       if (self->consumer != NULL)
-        take_leased (self, CLAMP (due_ns - now_ns (), 0, LEASE_WAIT_NS));
+        pool_watch_take_leased (self, CLAMP (due_ns - now_ns (), 0, LEASE_WAIT_NS));
       else
-        sleep_until (self, self->observer != NULL ? MIN (due_ns, self->look_ns) : due_ns);
+        pool_watch_sleep_until (self,
+                                self->observer != NULL ? MIN (due_ns, self->look_ns) : due_ns);
     }
   return NULL;
 }
@@ -609,17 +450,6 @@ say_fault (const Fault *fault, gpointer data)
 
   if (self->callbacks.fault != NULL)
     self->callbacks.fault (self, fault, self->data);
-}
-
-static void
-make_consumer (PoolWatch *self)
-{
-  g_autoptr (GError) error = NULL;
-
-  self->consumer = g_initable_new (SHMFRAME_TYPE_CONSUMER, NULL, &error, "pool", self->pool,
-                                   "delivery", SHMFRAME_DELIVERY_LATEST, "leases", LEASES, NULL);
-  if (error != NULL)
-    self->unleased = g_strdup (error->message); /* the observer finds the same */
 }
 
 PoolWatch *
@@ -636,7 +466,7 @@ pool_watch_new (const char *pool, const PoolWatchOptions *options,
   g_cond_init (&self->changed);
   self->detector = detector_new (&options->limits, say_fault, self);
   if (options->lease)
-    make_consumer (self);
+    pool_watch_make_consumer (self);
   g_mutex_lock (&self->lock);
   self->thread = g_thread_new ("pool-watch", run, self);
   g_mutex_unlock (&self->lock);
@@ -661,7 +491,7 @@ pool_watch_free (PoolWatch *self)
     return;
   pool_watch_stop (self);
   g_thread_join (self->thread);
-  clear_seen (self);
+  last_frame_clear (&self->seen);
   g_clear_object (&self->observer);
   g_clear_object (&self->consumer);
   g_clear_pointer (&self->format, shmframe_format_unref);

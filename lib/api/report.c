@@ -193,9 +193,11 @@ shmframe_report_pool (ShmFramePool *pool, const char *path)
   g_variant_dict_insert (&dict, "evictions", "t", pool->n_evictions);
   g_variant_dict_insert (&dict, "waits", "t", pool->n_waits);
   g_variant_dict_insert (&dict, "wait-ns", "t", pool->wait_ns);
+  g_variant_dict_insert (&dict, "waiting", "b", pool->n_waiting > 0);
   g_variant_dict_insert (&dict, "rings", "t", pool->n_rung);
   g_variant_dict_insert (&dict, "promised", "u", pool->promised);
   g_variant_dict_insert (&dict, "live", "b", pool->live);
+  g_variant_dict_insert (&dict, "ended", "b", pool->log.eos != NULL);
   report_consumers (pool, &dict);
   g_mutex_unlock (&pool->lock);
   return g_variant_dict_end (&dict);

@@ -21,7 +21,7 @@ inspect, fault_producer = sys.argv[1:3]
 
 def produce(kind):
     """A pool of that name, once it runs."""
-    process = start(fault_producer, kind, kind)
+    process = start(fault_producer, 'clean' if kind == 'other' else kind, kind)
     await_line(process, 'ready')
     return process
 
@@ -152,5 +152,31 @@ def test_dies():
     assert code == 1 and err and 'clean:' not in out, (out, err)
 
 
+def test_ended():
+    """After its end of stream a pool is silent, and rightly."""
+    producer = produce('ended')
+    code, out, err = finish(check('ended', '--seconds', '3', '--freeze', '0.5'))
+    assert code == 0 and out.startswith('clean: '), (out, err)
+    assert out.endswith('; its stream has ended\n'), out
+    code, out, _ = finish(check('ended', '--seconds', '2', '--freeze', '0.5', '--json'))
+    verdict = json.loads(out)
+    assert code == 0 and verdict['ended'] is True and verdict['frames'] > 0, out
+    finish(producer, signal.SIGTERM)
+
+
+def test_comes_back():
+    """A producer that crashes and is started again is no clean pool."""
+    producer = produce('clean')
+    process = check('clean', '--seconds', '60', *LIMITS)
+    finish(produce('other'), signal.SIGKILL)  # which takes longer than to attach
+    for _ in range(2):
+        finish(producer, signal.SIGKILL)
+        producer = produce('clean')
+    code, out, err = finish(process, signal.SIGINT)
+    assert code == 1 and 'its producer was lost, and came back, ' in err, (out, err)
+    assert 'lost: ' in out and 'clean:' not in out, out
+    finish(producer, signal.SIGTERM)
+
+
 toolbox.main('check', (test_verdicts, test_text, test_jpeg, test_h264, test_silent, test_dropping, test_not_there,
-                       test_dies))
+                       test_dies, test_ended, test_comes_back))

@@ -3,7 +3,8 @@
 /*
  * fault-producer KIND POOL: a live pipeline whose pool has exactly that fault, until it is ended. Prints
  * "ready" once it runs regularly. KIND is a fault as frame-inspect calls it, `clean`,
- * `silent` (no frame ever), or `dropping` (no frame, and each is counted as dropped).
+ * `silent` (no frame ever), `dropping` (no frame, and each is counted as dropped), or `ended` (some frames,
+ * and end of stream).
  */
 #include <gst/gst.h>
 #include <string.h>
@@ -101,6 +102,10 @@ static const struct
   { "tear", AT_30, scribble },
   { "silent", AT_30, drop_all },
   { "dropping", AT_30 " wait-for-consumer=true", NULL },
+  { "ended",
+    "videotestsrc num-buffers=20 is-live=true pattern=snow ! "
+    "video/x-raw,format=I420,width=64,height=48,framerate=30/1 ! " SINK,
+    NULL },
 };
 
 static Harm harm;
@@ -135,8 +140,7 @@ run (const char *description, const char *pool)
   gst_pad_add_probe (source, GST_PAD_PROBE_TYPE_BUFFER, see_frame, &state, NULL);
   bus = gst_element_get_bus (pipeline);
   gst_element_set_state (pipeline, GST_STATE_PLAYING);
-  message
-      = gst_bus_timed_pop_filtered (bus, GST_CLOCK_TIME_NONE, GST_MESSAGE_ERROR | GST_MESSAGE_EOS);
+  message = gst_bus_timed_pop_filtered (bus, GST_CLOCK_TIME_NONE, GST_MESSAGE_ERROR);
   gst_message_parse_error (message, &error, NULL);
   g_printerr ("fault-producer: %s\n", error->message);
   gst_element_set_state (pipeline, GST_STATE_NULL);

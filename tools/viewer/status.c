@@ -80,9 +80,8 @@ update_frame (ViewerStatus *self, ShmFrameFrame *frame)
 {
   gint64 pts_ns = shmframe_frame_get_pts (frame);
   gint64 publish_ns = shmframe_frame_get_publish_time (frame);
-  g_autofree char *age = human_duration (publish_ns != SHMFRAME_TIME_UNKNOWN
-                                             ? MAX (0, g_get_monotonic_time () * 1000 - publish_ns)
-                                             : -1);
+  g_autofree char *age = human_duration (
+      publish_ns >= 0 ? MAX (0, g_get_monotonic_time () * 1000 - publish_ns) : -1);
 
   set (self, SEQUENCE,
        g_strdup_printf ("#%" G_GUINT64_FORMAT, shmframe_frame_get_sequence (frame)));

@@ -90,12 +90,13 @@ SHMFRAME_API gboolean shmframe_producer_wait_for_consumer (ShmFrameProducer *sel
 SHMFRAME_API void shmframe_producer_set_flushing (ShmFrameProducer *self, gboolean flushing);
 
 /* a{sv}: pool s, path s, pid u, program s, epoch t, slots u, history u, window u, in-flight u,
- * promised u (slots), live b, latest t, frames t, dropped t, evictions t, waits t, wait-ns t, rings t,
- * n-consumers u, consumers aa{sv}, the first 128 of them, each: id u, pid u, uid u, program s, role s,
- * delivery s, wait s, leases u, held u, held-handles at, consumed t, lag t, drops t,
- * leased t (frames that it took, copies too), longest-hold-ns t, latency-p50-ns t, latency-p99-ns t,
- * latency-max-ns t (from publication to lease, within 12.5%, since it attached); latency a(tt), of all
- * consumers, listed or not, attached or gone: ns at most, and how often, which only grows.
+ * promised u (slots), live b, ended b (end of stream, and no frame since), latest t, frames t, dropped t,
+ * evictions t, waits t, wait-ns t, waiting b (now, for a lossless consumer), rings t, n-consumers u,
+ * consumers aa{sv}, the first 128 of them, each: id u, pid u, uid u, program s, role s, delivery s,
+ * wait s, leases u, held u, held-handles at, consumed t, lag t, drops t, leased t (frames that it took,
+ * copies too), longest-hold-ns t, latency-p50-ns t, latency-p99-ns t, latency-max-ns t (from publication
+ * to lease, within 12.5%, since it attached); latency a(tt), of all consumers, listed or not, attached or gone: ns at
+ * most, and how often, which only grows.
  * Once there is a format: segment u, committed-slots u, committed-bytes t, slot-bytes t, held u (slots
  * that the producer holds), passes t, format a{sv}, format-number u, slot-states ay (a byte for each
  * slot: 0 uncommitted, 1 free, 2 writing, 3 live, 4 retired, 5 live and pinned by the producer). */
