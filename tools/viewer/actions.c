@@ -118,14 +118,19 @@ saved (GObject *source, GAsyncResult *result, gpointer data)
   g_autofree char *text = path != NULL ? g_strdup_printf ("Saved as %s", shown)
                                        : g_strdup_printf ("Not saved: %s", error->message);
 
+  if (path == NULL && gtk_window_get_application (GTK_WINDOW (window)) == NULL)
+    g_printerr ("frame-viewer: %s\n", text); /* it was closed meanwhile */
   viewer_window_say (window, text);
   viewer_panels_note (viewer_window_get_panels (window), path != NULL ? "saved" : "error", text);
+  g_application_release (g_application_get_default ());
 }
 
+/* Who quits at once gets the file all the same. */
 static void
-save_to (ViewerWindow *window, ShmFrameFrame *frame, const char *path)
+save_to (ViewerWindow *window, ShmFrameFrame *frame, const char *path, gboolean replace)
 {
-  viewer_export (frame, path, saved, g_object_ref (window));
+  g_application_hold (g_application_get_default ());
+  viewer_export (frame, path, replace, saved, g_object_ref (window));
 }
 
 static void
@@ -141,7 +146,7 @@ save_now (GSimpleAction *action, GVariant *parameter, gpointer window)
     return;
   name = viewer_export_dup_name (viewer_session_get_pool (session), frame);
   path = g_build_filename (folder, name, NULL);
-  save_to (window, frame, path);
+  save_to (window, frame, path, FALSE);
 }
 
 static void
@@ -152,7 +157,7 @@ file_chosen (GtkNativeDialog *dialog, int response, ShmFrameFrame *frame)
   ViewerWindow *window = VIEWER_WINDOW (gtk_native_dialog_get_transient_for (dialog));
 
   if (response == GTK_RESPONSE_ACCEPT && path != NULL)
-    save_to (window, frame, path);
+    save_to (window, frame, path, TRUE); /* the dialog has asked */
   else if (response == GTK_RESPONSE_ACCEPT)
     viewer_window_say (window, "Not saved: choose a folder of this machine");
   g_object_unref (dialog);
