@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """frame-viewer and pools that come, go, lie and freeze, in a real window with keys, clicks and pixels:
-viewer-pools.py FRAME-VIEWER FRAME-INSPECT FAULT-PRODUCER HOSTILE-POOL [TEST...]"""
+viewer-pools.py FRAME-VIEWER FRAME-INSPECT FAULT-PRODUCER HOSTILE-POOL CHILD-PRODUCER [TEST...]"""
 import json
 import os
 import re
@@ -18,7 +18,7 @@ from viewerwindow import (BACKGROUND, await_card, await_colour, await_live, awai
                           near, open_window, place, row, rows, select, sequence, show_card, solid,
                           title, zoom_to_one)
 
-inspect, fault_producer, hostile_pool = sys.argv[2:5]
+inspect, fault_producer, hostile_pool, child_producer = sys.argv[2:6]
 
 
 def test_restart():
@@ -140,6 +140,27 @@ def test_log():
     window.quit()
 
 
+def test_log_consumers():
+    """Who comes and goes, and whose drops they are: the producer's are not held against who counts them."""
+    producer = toolbox.Producer(child_producer, 'cam')
+    producer.tell('format 64 48')
+    producer.tell('publish 1 100')
+    window = open_window('cam')
+    await_live(window)
+    window.keys('alt+5')
+    consumer = start('gst-launch-1.0', '-q', 'shmframesrc', 'pool=cam', '!', 'fakesink')
+    window.await_text('ViewerEventLog', '^consumer-attached$')
+    producer.tell('drop 5')
+    producer.tell('publish 1 100')
+    window.await_text('ViewerEventLog', '^the producer dropped 5 frames$')
+    await_value(lambda: consumers('cam', 'drops') == [5], 'the consumer to pass over them')
+    stop(consumer, signal.SIGKILL)
+    window.await_text('ViewerEventLog', '^consumer-detached$')
+    assert 'drops' not in window.texts('ViewerEventLog'), window.texts('ViewerEventLog')
+    producer.end()
+    window.quit()
+
+
 def is_drawn(box):
     """There is something in it, of some size."""
     part = desk.look().part(box)
@@ -203,17 +224,17 @@ def test_keyboard():
     window.keys('F7', 'space')
     window.await_text('ViewerStatus', '^paused')
     window.keys('F1')
-    shortcuts = await_value(lambda: windows('^Frame Viewer$'), 'the window of shortcuts')
+    shortcuts = await_value(lambda: windows('^Keyboard Shortcuts$'), 'the window of shortcuts')
     focus(shortcuts[0])
     xdotool('key', 'Escape')
-    await_value(lambda: not windows('^Frame Viewer$'), 'it to close')
+    await_value(lambda: not windows('^Keyboard Shortcuts$'), 'it to close')
     focus(window.id)
     window.quit()
 
 
-def consumers(pool):
+def consumers(pool, key='program'):
     said = json.loads(toolbox.run(inspect, 'show', pool, '--json')[1])
-    return [entry['program'] for entry in said['consumers']]
+    return [entry[key] for entry in said['consumers']]
 
 
 def test_lease():
@@ -230,4 +251,4 @@ def test_lease():
 
 
 if __name__ == '__main__':
-    main('viewer-pools', globals(), sys.argv[5:])
+    main('viewer-pools', globals(), sys.argv[6:])

@@ -40,7 +40,7 @@ typedef struct
   double most, step;
 } Plot;
 
-G_DEFINE_TYPE (ViewerChart, viewer_chart, GTK_TYPE_WIDGET)
+G_DEFINE_FINAL_TYPE (ViewerChart, viewer_chart, GTK_TYPE_WIDGET)
 
 /* ---- values -------------------------------------------------------------------------------- */
 
