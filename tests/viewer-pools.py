@@ -83,6 +83,36 @@ def test_ten_pools():
     window.quit()
 
 
+def test_one_name():
+    """Of two pools in two folders each has its row, also where the name was asked for."""
+    temporary = f'/tmp/shmframe-{os.geteuid()}'
+    folders = [f'{os.environ["XDG_RUNTIME_DIR"]}/shmframe', temporary]
+    made = not os.path.exists(temporary)
+    for folder in folders:
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+    name, producers = f'twin{os.getpid()}', []
+    try:
+        for folder, blue in zip(folders, (40, 200)):
+            os.environ['SHMFRAME_RUNTIME_DIR'] = folder
+            producers.append(launch(solid(name, 30, 30, blue)))
+            toolbox.await_true(lambda: os.path.exists(f'{folder}/{name}.sock'))
+        os.environ.pop('SHMFRAME_RUNTIME_DIR')
+        window = open_window(name)
+        twins = lambda: [node.name for node in rows(window) if node.name.startswith(f'{name}, ')]
+        await_value(lambda: [' fps, gst-launch' in twin for twin in twins()] == [True, True], twins)
+        stop(producers.pop())
+        await_value(lambda: sorted('No producer' in twin for twin in twins()) == [False, True], twins)
+        shown = next(node for node in rows(window) if node.selected)
+        window.await_text('ViewerStatus', '^no producer$' if 'No producer' in shown.name else '^live$')
+        window.quit()
+    finally:
+        os.environ['SHMFRAME_RUNTIME_DIR'] = toolbox.folder
+        for producer in producers:
+            stop(producer)
+        if made:
+            os.rmdir(temporary)
+
+
 CLAIM = "the frame's descriptor claims 1099511627776 bytes, its slot has 4096"
 # What is said of each.
 LIES = {'header': 'its header is not what', 'layout': 'the peer said', 'payload': CLAIM, 'later': CLAIM,

@@ -5,6 +5,7 @@
 
 #include "../tools/viewer/consumer-list.h"
 #include "../tools/viewer/event-log.h"
+#include "../tools/viewer/pool-name.h"
 #include "../tools/viewer/slot-grid.h"
 #include "../tools/viewer/slot-map.h"
 
@@ -690,6 +691,25 @@ test_log_copy (void)
   screen_close (window);
 }
 
+/* ---- names --------------------------------------------------------------------------------- */
+
+static void
+test_pool_name (void)
+{
+  static const char *const names[][2] = {
+    { "cam0", "cam0" },           { "/run/shmframe/cam0.sock", "cam0" },
+    { "/run/cam0", "cam0" },      { "/run/.sock", ".sock" },
+    { "cam0.sock", "cam0.sock" }, { "/run/shmframe/gpj.\u202ecam\xff.sock", "gpj.?cam\ufffd" },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (names); i++)
+    {
+      g_autofree char *name = pool_dup_name (names[i][0]);
+
+      g_assert_cmpstr (name, ==, names[i][1]);
+    }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -711,6 +731,7 @@ main (int argc, char **argv)
   g_test_add_func ("/event-log/lines", test_log_lines);
   g_test_add_func ("/event-log/follows", test_log_follows);
   g_test_add_func ("/event-log/copy", test_log_copy);
+  g_test_add_func ("/pool-name/shown", test_pool_name);
   failed = g_test_run ();
   screen_end ();
   return failed;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "export.h"
 #include "../picture.h"
+#include "pool-name.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -106,10 +107,8 @@ viewer_export_finish (GAsyncResult *result, GError **error)
 char *
 viewer_export_dup_name (const char *pool, ShmFrameFrame *frame)
 {
-  g_autofree char *name = g_path_get_basename (pool);
+  g_autofree char *name = pool_dup_name (pool);
 
-  if (g_str_has_suffix (name, ".sock"))
-    name[strlen (name) - strlen (".sock")] = '\0';
   return g_strdup_printf ("%s-%06" G_GUINT64_FORMAT ".png", name,
                           shmframe_frame_get_sequence (frame));
 }
