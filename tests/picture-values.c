@@ -329,7 +329,22 @@ test_save (void)
   g_assert_cmpint (g_rmdir (folder), ==, 0); /* and nothing else is left there */
 }
 
-/* A frame that is a JPEG picture; then one that only says so. */
+/* In its header: a few bytes that say so many pixels. */
+static void
+claim_size (guint8 *jpeg, gsize size, guint16 width, guint16 height)
+{
+  gsize i = 0;
+
+  while (i + 8 < size && (jpeg[i] != 0xff || jpeg[i + 1] != 0xc0)) /* SOF0 */
+    i++;
+  g_assert_cmpuint (i + 8, <, size);
+  jpeg[i + 5] = (guint8) (height >> 8);
+  jpeg[i + 6] = (guint8) height;
+  jpeg[i + 7] = (guint8) (width >> 8);
+  jpeg[i + 8] = (guint8) width;
+}
+
+/* A frame that is a JPEG picture; one that is too large; then one that only says so. */
 static void
 test_jpeg (void)
 {
@@ -362,6 +377,12 @@ test_jpeg (void)
   small = picture_maker_convert (maker, frame, PICTURE_RGBA, 16, 0, &error);
   g_assert_no_error (error);
   g_assert_cmpuint (small->height, ==, 8);
+
+  claim_size (shmframe_frame_get_data (frame), size, 8193, 8193);
+  g_assert_null (picture_maker_convert (maker, frame, PICTURE_BGRA, 96, 54, &error));
+  g_assert_error (error, SHMFRAME_ERROR, SHMFRAME_ERROR_FORMAT);
+  g_assert_nonnull (strstr (error->message, "too large"));
+  g_clear_error (&error);
 
   memset (shmframe_frame_get_data (frame), 'x', 200);
   g_assert_null (picture_maker_convert (maker, frame, PICTURE_BGRA, 0, 0, &error));

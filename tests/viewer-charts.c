@@ -130,6 +130,26 @@ test_chart_text (void)
   screen_close (window);
 }
 
+/* Where the values have no room beside the title they stand below it. */
+static void
+test_chart_title (void)
+{
+  GtkWidget *chart = viewer_chart_new ("Publish to lease", "ms", two),
+            *window = screen_show (chart, 250, 200);
+  GdkRectangle title = { 0, 0, 250, 14 }, below = { 100, 16, 150, 18 };
+  g_autoptr (Drawing) alone = screen_draw (chart);
+  g_autoptr (Drawing) full = NULL;
+
+  add (chart, 0, 0.0874, 0.123);
+  full = screen_draw (chart);
+  g_assert_cmpuint (drawing_count (full, &below, BLUE), >, 10);
+  g_assert_cmpuint (drawing_count (full, &below, VERMILION), >, 10);
+  for (int y = title.y; y < title.height; y++)
+    for (int x = title.x; x < title.width; x++)
+      g_assert_cmphex (drawing_get (full, x, y), ==, drawing_get (alone, x, y));
+  screen_close (window);
+}
+
 /* What is older than a minute does not count: two charts, one with a past, are drawn the same. */
 static void
 test_chart_window (void)
@@ -436,6 +456,7 @@ main (int argc, char **argv)
   g_test_add_func ("/chart/line", test_chart_line);
   g_test_add_func ("/chart/gap", test_chart_gap);
   g_test_add_func ("/chart/text", test_chart_text);
+  g_test_add_func ("/chart/title", test_chart_title);
   g_test_add_func ("/chart/window", test_chart_window);
   g_test_add_func ("/chart/hostile", test_chart_hostile);
   g_test_add_func ("/chart/bars", test_chart_bars);

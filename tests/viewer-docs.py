@@ -54,7 +54,7 @@ def test_pictures():
     window = open_window('camera')
     await_live(window)
     window.keys('alt+2')
-    window.await_text('ViewerConsumerList', 'all leases held|holds all')
+    window.await_text('ViewerConsumerList', 'holds all of its')
     await_value(lambda: re.search(r'\d fps', row(window, 'screen').name), 'the other pool')
     time.sleep(HISTORY_S)
     take(window, 'frame-viewer-consumers')

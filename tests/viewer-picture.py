@@ -218,6 +218,19 @@ def test_save_and_copy():
         assert (picture.get_width(), picture.get_height()) == (testcard.WIDTH, testcard.HEIGHT), name
         wrong = differences(lambda x, y: desktop.pixel_of(picture, x, y), card)
         assert not wrong, (name, wrong)
+    # The same frame again, and another of its number, as after a restart: what is there stays.
+    window.keys('space')
+    window.await_text('ViewerStatus', '^paused')
+    number = sequence(window)
+    path = desk.home / f'cam-{number:06}.png'
+    path.write_bytes(b'evidence')
+    for name in (f'cam-{number:06}-2.png', f'cam-{number:06}-3.png'):
+        window.keys('ctrl+shift+s')
+        await_notice(window, f'Saved as .*{name}')
+        assert desktop.parse_png((desk.home / name).read_bytes()).get_width() == testcard.WIDTH
+    assert path.read_bytes() == b'evidence'
+    window.keys('space')
+    window.await_text('ViewerStatus', '^live$')
     window.keys('ctrl+s')
     dialog = await_value(lambda: xdotool('search', '--onlyvisible', '--name', 'Save the frame').split(),
                          'the dialog')[0]
@@ -229,6 +242,19 @@ def test_save_and_copy():
     assert desktop.parse_png((desk.home / 'chosen.png').read_bytes()).get_width() == testcard.WIDTH
     desktop.focus(window.id)
     window.quit()
+
+
+def test_save_and_quit():
+    """The file is written, though that takes longer than to quit."""
+    launch(['videotestsrc', 'is-live=true', 'pattern=snow', '!',
+            'video/x-raw,format=BGRx,width=2560,height=1440,framerate=2/1', '!', 'shmframesink',
+            'pool=large'])
+    window = open_window('large')
+    await_live(window)
+    window.keys('ctrl+shift+s')
+    window.quit()
+    path, = desk.home.glob('large-*.png')
+    assert desktop.parse_png(path.read_bytes()).get_width() == 2560
 
 
 def test_full_hd():

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """frame-viewer and pools that come, go, lie and freeze, in a real window with keys, clicks and pixels:
-viewer-pools.py FRAME-VIEWER FRAME-INSPECT FAULT-PRODUCER HOSTILE-POOL [TEST...]"""
+viewer-pools.py FRAME-VIEWER FRAME-INSPECT FAULT-PRODUCER HOSTILE-POOL CHILD-PRODUCER [TEST...]"""
 import json
 import os
 import re
@@ -18,7 +18,7 @@ from viewerwindow import (BACKGROUND, await_card, await_colour, await_live, awai
                           near, open_window, place, row, rows, select, sequence, show_card, solid,
                           title, zoom_to_one)
 
-inspect, fault_producer, hostile_pool = sys.argv[2:5]
+inspect, fault_producer, hostile_pool, child_producer = sys.argv[2:6]
 
 
 def test_restart():
@@ -83,6 +83,36 @@ def test_ten_pools():
     window.quit()
 
 
+def test_one_name():
+    """Of two pools in two folders each has its row, also where the name was asked for."""
+    temporary = f'/tmp/shmframe-{os.geteuid()}'
+    folders = [f'{os.environ["XDG_RUNTIME_DIR"]}/shmframe', temporary]
+    made = not os.path.exists(temporary)
+    for folder in folders:
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+    name, producers = f'twin{os.getpid()}', []
+    try:
+        for folder, blue in zip(folders, (40, 200)):
+            os.environ['SHMFRAME_RUNTIME_DIR'] = folder
+            producers.append(launch(solid(name, 30, 30, blue)))
+            toolbox.await_true(lambda: os.path.exists(f'{folder}/{name}.sock'))
+        os.environ.pop('SHMFRAME_RUNTIME_DIR')
+        window = open_window(name)
+        twins = lambda: [node.name for node in rows(window) if node.name.startswith(f'{name}, ')]
+        await_value(lambda: [' fps, gst-launch' in twin for twin in twins()] == [True, True], twins)
+        stop(producers.pop())
+        await_value(lambda: sorted('No producer' in twin for twin in twins()) == [False, True], twins)
+        shown = next(node for node in rows(window) if node.selected)
+        window.await_text('ViewerStatus', '^no producer$' if 'No producer' in shown.name else '^live$')
+        window.quit()
+    finally:
+        os.environ['SHMFRAME_RUNTIME_DIR'] = toolbox.folder
+        for producer in producers:
+            stop(producer)
+        if made:
+            os.rmdir(temporary)
+
+
 CLAIM = "the frame's descriptor claims 1099511627776 bytes, its slot has 4096"
 # What is said of each.
 LIES = {'header': 'its header is not what', 'layout': 'the peer said', 'payload': CLAIM, 'later': CLAIM,
@@ -106,10 +136,8 @@ def test_hostile():
         for pool, words in said.items():
             select(window, pool)
             await_notice(window, f'Not attached .*{words}')
-            # The registry knows a foreign socket without asking it.
-            listed = words if pool != 'foreign' else "foreign, not a pool, but another program's socket"
-            await_value(lambda: re.search(listed, row(window, pool).name),
-                        lambda: f'{listed} in the list: {row(window, pool).name}')
+            await_value(lambda: re.search(words, row(window, pool).name),
+                        lambda: f'{words} in the list: {row(window, pool).name}')
         select(window, 'honest')
         await_live(window)
         zoom_to_one(window)
@@ -137,6 +165,27 @@ def test_log():
     window.keys('alt+5')
     window.await_text('ViewerEventLog', '^attached$')
     window.await_text('ViewerEventLog', '^freeze$')
+    window.quit()
+
+
+def test_log_consumers():
+    """Who comes and goes, and whose drops they are: the producer's are not held against who counts them."""
+    producer = toolbox.Producer(child_producer, 'cam')
+    producer.tell('format 64 48')
+    producer.tell('publish 1 100')
+    window = open_window('cam')
+    await_live(window)
+    window.keys('alt+5')
+    consumer = start('gst-launch-1.0', '-q', 'shmframesrc', 'pool=cam', '!', 'fakesink')
+    window.await_text('ViewerEventLog', '^consumer-attached$')
+    producer.tell('drop 5')
+    producer.tell('publish 1 100')
+    window.await_text('ViewerEventLog', '^the producer dropped 5 frames$')
+    await_value(lambda: consumers('cam', 'drops') == [5], 'the consumer to pass over them')
+    stop(consumer, signal.SIGKILL)
+    window.await_text('ViewerEventLog', '^consumer-detached$')
+    assert 'drops' not in window.texts('ViewerEventLog'), window.texts('ViewerEventLog')
+    producer.end()
     window.quit()
 
 
@@ -203,17 +252,17 @@ def test_keyboard():
     window.keys('F7', 'space')
     window.await_text('ViewerStatus', '^paused')
     window.keys('F1')
-    shortcuts = await_value(lambda: windows('^Frame Viewer$'), 'the window of shortcuts')
+    shortcuts = await_value(lambda: windows('^Keyboard Shortcuts$'), 'the window of shortcuts')
     focus(shortcuts[0])
     xdotool('key', 'Escape')
-    await_value(lambda: not windows('^Frame Viewer$'), 'it to close')
+    await_value(lambda: not windows('^Keyboard Shortcuts$'), 'it to close')
     focus(window.id)
     window.quit()
 
 
-def consumers(pool):
+def consumers(pool, key='program'):
     said = json.loads(toolbox.run(inspect, 'show', pool, '--json')[1])
-    return [entry['program'] for entry in said['consumers']]
+    return [entry[key] for entry in said['consumers']]
 
 
 def test_lease():
@@ -230,4 +279,4 @@ def test_lease():
 
 
 if __name__ == '__main__':
-    main('viewer-pools', globals(), sys.argv[5:])
+    main('viewer-pools', globals(), sys.argv[6:])

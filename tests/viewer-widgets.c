@@ -5,6 +5,7 @@
 
 #include "../tools/viewer/consumer-list.h"
 #include "../tools/viewer/event-log.h"
+#include "../tools/viewer/pool-name.h"
 #include "../tools/viewer/slot-grid.h"
 #include "../tools/viewer/slot-map.h"
 
@@ -35,6 +36,17 @@ new_view (guint64 epoch, guint window, guint n_consumers)
   g_variant_dict_insert (&stats, "live", "b", epoch == 99);
   self->stats = g_variant_ref_sink (g_variant_dict_end (&stats));
   return self;
+}
+
+static void
+set_dropped (PoolView *view, guint64 dropped)
+{
+  GVariantDict stats;
+
+  g_variant_dict_init (&stats, view->stats);
+  g_variant_dict_insert (&stats, "dropped", "t", dropped);
+  g_variant_unref (view->stats);
+  view->stats = g_variant_ref_sink (g_variant_dict_end (&stats));
 }
 
 /* holders: words between blanks */
@@ -432,6 +444,8 @@ test_consumer_hints (void)
   screen_close (window);
 }
 
+#define SLOW " in the last second: too slow for its delivery, or a flush took them back"
+
 /* In tenths of a second: the drops and what is said of them. */
 static void
 test_consumer_drops (void)
@@ -444,10 +458,10 @@ test_consumer_drops (void)
   } steps[] = {
     { 10, 100, "-", "" },
     { 15, 110, "-", "" },
-    { 20, 130, "30", "dropped 30 frames in the last second" },
-    { 25, 130, "30", "dropped 30 frames in the last second" },
-    { 30, 131, "1", "dropped 1 frame in the last second" },
-    { 50, 151, "10", "dropped 10 frames in the last second" },
+    { 20, 130, "30", "missed 30 frames" SLOW },
+    { 25, 130, "30", "missed 30 frames" SLOW },
+    { 30, 131, "1", "missed 1 frame" SLOW },
+    { 50, 151, "10", "missed 10 frames" SLOW },
     { 60, 151, "0", "" },
     { 70, 5, "-", "" },    /* counts anew */
     { 120, 500, "-", "" }, /* nothing is known of the last second */
@@ -462,6 +476,41 @@ test_consumer_drops (void)
       add_consumer (view, 1, "reader", "ordered", 4, 0, 0, steps[i].drops);
       viewer_consumer_list_set_view_at (VIEWER_CONSUMER_LIST (list), view,
                                         steps[i].at * G_GINT64_CONSTANT (100000000));
+      check_cell (list, 0, CONSUMER_DROP_RATE, steps[i].rate);
+      check_cell (list, 0, CONSUMER_HINT, steps[i].hint);
+    }
+  screen_close (window);
+}
+
+/* What the producer dropped is not held against a consumer that counts it too, now or later. */
+static void
+test_consumer_excused (void)
+{
+  static const struct
+  {
+    guint64 dropped, drops, lag;
+    const char *rate, *hint;
+  } steps[] = {
+    { 50, 7, 2, "-", "" },
+    { 50, 9, 0, "2", "" }, /* were on their way */
+    { 80, 39, 0, "30", "" },
+    { 90, 39, 10, "0", "" },
+    { 90, 52, 0, "13", "missed 3 frames" SLOW },
+    { 91, 56, 0, "4", "missed 3 frames" SLOW },
+    { 91, 56, 0, "0", "" },
+    { 3, 57, 0, "1", "" }, /* counts anew */
+    { 3, 58, 0, "1", "missed 1 frame" SLOW },
+  };
+  GtkWidget *list = viewer_consumer_list_new (), *window = screen_show (list, 1100, 300);
+
+  for (guint i = 0; i < G_N_ELEMENTS (steps); i++)
+    {
+      g_autoptr (PoolView) view = new_view (1, 16, 1);
+
+      set_dropped (view, steps[i].dropped);
+      add_consumer (view, 1, "reader", "ordered", 4, 0, steps[i].lag, steps[i].drops);
+      viewer_consumer_list_set_view_at (VIEWER_CONSUMER_LIST (list), view,
+                                        (1 + i) * G_GINT64_CONSTANT (1000000000));
       check_cell (list, 0, CONSUMER_DROP_RATE, steps[i].rate);
       check_cell (list, 0, CONSUMER_HINT, steps[i].hint);
     }
@@ -541,13 +590,15 @@ test_log_lines (void)
   viewer_event_log_add (VIEWER_EVENT_LOG (log), "attached", 0, "to cam0");
   viewer_event_log_add (VIEWER_EVENT_LOG (log), "freeze", 42, MARKUP);
   viewer_event_log_add (VIEWER_EVENT_LOG (log), MARKUP, G_MAXUINT64, long_text);
+  viewer_event_log_add (VIEWER_EVENT_LOG (log), "consumer-attached", 43, "recorder");
   text = viewer_event_log_dup_text (VIEWER_EVENT_LOG (log), FALSE);
   lines = g_strsplit (text, "\n", -1);
-  g_assert_cmpuint (g_strv_length (lines), ==, 4);
+  g_assert_cmpuint (g_strv_length (lines), ==, 5);
   g_assert_true (g_regex_match_simple ("^\\d\\d:\\d\\d:\\d\\d\\.\\d{3}\tattached\t\tto cam0$",
                                        lines[0], 0, 0));
   g_assert_true (g_str_has_suffix (lines[1], "\tfreeze\t#42\t" CLEANED));
   g_assert_cmpint (g_utf8_strlen (lines[2], -1), <, 1100);
+  g_assert_true (g_str_has_suffix (lines[3], "\tconsumer-attached\t#43\trecorder"));
   drawing = screen_draw (log);
   g_assert_cmpuint (drawing_count (drawing, NULL, hue (HUE_GREEN)), >, 100);
   g_assert_cmpuint (drawing_count (drawing, NULL, hue (HUE_VERMILION)), >, 100);
@@ -640,6 +691,25 @@ test_log_copy (void)
   screen_close (window);
 }
 
+/* ---- names --------------------------------------------------------------------------------- */
+
+static void
+test_pool_name (void)
+{
+  static const char *const names[][2] = {
+    { "cam0", "cam0" },           { "/run/shmframe/cam0.sock", "cam0" },
+    { "/run/cam0", "cam0" },      { "/run/.sock", ".sock" },
+    { "cam0.sock", "cam0.sock" }, { "/run/shmframe/gpj.\u202ecam\xff.sock", "gpj.?cam\ufffd" },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (names); i++)
+    {
+      g_autofree char *name = pool_dup_name (names[i][0]);
+
+      g_assert_cmpstr (name, ==, names[i][1]);
+    }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -655,11 +725,13 @@ main (int argc, char **argv)
   g_test_add_func ("/consumer-list/rows", test_consumer_rows);
   g_test_add_func ("/consumer-list/hints", test_consumer_hints);
   g_test_add_func ("/consumer-list/drops", test_consumer_drops);
+  g_test_add_func ("/consumer-list/excused", test_consumer_excused);
   g_test_add_func ("/consumer-list/hostile", test_consumer_hostile);
   g_test_add_func ("/consumer-list/unmapped", test_consumer_unmapped);
   g_test_add_func ("/event-log/lines", test_log_lines);
   g_test_add_func ("/event-log/follows", test_log_follows);
   g_test_add_func ("/event-log/copy", test_log_copy);
+  g_test_add_func ("/pool-name/shown", test_pool_name);
   failed = g_test_run ();
   screen_end ();
   return failed;

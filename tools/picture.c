@@ -5,6 +5,8 @@
 #include <string.h>
 
 #define PICTURE_MAX_BYTES (G_GUINT64_CONSTANT (1) << 30)
+/* Of a JPEG picture, whose few bytes may claim any size: what is decoded, however little is wanted. */
+#define JPEG_MAX_PIXELS (G_GUINT64_CONSTANT (64) << 20)
 /* Vector code may write past the end of a row. */
 #define SLACK 64
 
@@ -103,22 +105,26 @@ typedef struct
 {
   guint width, height; /* as asked for */
   gint aspect[2];
+  gboolean too_large; /* what is there, or what would be made of it */
 } Wanted;
 
 /* Called before anything is allocated for the picture. A size of 0 makes the loader give up. */
 static void
 choose_size (GdkPixbufLoader *loader, gint width, gint height, gpointer data)
 {
-  Wanted wanted = *(Wanted *) data;
+  Wanted *wanted = data;
+  guint to_width = wanted->width, to_height = wanted->height;
 
   if (width > 0 && height > 0)
-    picture_fit ((guint) width, (guint) height, wanted.aspect[0], wanted.aspect[1], &wanted.width,
-                 &wanted.height);
-  if (width > SHMFRAME_FORMAT_MAX_SIZE || height > SHMFRAME_FORMAT_MAX_SIZE
-      || (guint64) wanted.width * wanted.height * 4 > PICTURE_MAX_BYTES)
+    picture_fit ((guint) width, (guint) height, wanted->aspect[0], wanted->aspect[1], &to_width,
+                 &to_height);
+  wanted->too_large = width > SHMFRAME_FORMAT_MAX_SIZE || height > SHMFRAME_FORMAT_MAX_SIZE
+                      || (guint64) MAX (width, 0) * (guint64) MAX (height, 0) > JPEG_MAX_PIXELS
+                      || (guint64) to_width * to_height * 4 > PICTURE_MAX_BYTES;
+  if (wanted->too_large)
     gdk_pixbuf_loader_set_size (loader, 0, 0);
   else
-    gdk_pixbuf_loader_set_size (loader, (gint) wanted.width, (gint) wanted.height);
+    gdk_pixbuf_loader_set_size (loader, (gint) to_width, (gint) to_height);
 }
 
 static void
@@ -175,7 +181,9 @@ convert_jpeg (ShmFrameFrame *frame, PictureOrder order, guint width, guint heigh
     {
       picture_refuse (error, format, "frame %" G_GUINT64_FORMAT " is no JPEG picture: %s",
                       shmframe_frame_get_sequence (frame),
-                      problem != NULL ? problem->message : "too large, or without pixels");
+                      wanted.too_large  ? "too large"
+                      : problem != NULL ? problem->message
+                                        : "without pixels");
       return NULL;
     }
   return picture_from_pixbuf (pixbuf, order, error);

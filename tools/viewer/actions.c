@@ -2,8 +2,6 @@
 #include "actions.h"
 #include "export.h"
 
-typedef void (*Activate) (GSimpleAction *action, GVariant *parameter, gpointer window);
-
 /* ---- pause and steps ----------------------------------------------------------------------- */
 
 static void
@@ -118,14 +116,19 @@ saved (GObject *source, GAsyncResult *result, gpointer data)
   g_autofree char *text = path != NULL ? g_strdup_printf ("Saved as %s", shown)
                                        : g_strdup_printf ("Not saved: %s", error->message);
 
+  if (path == NULL && gtk_window_get_application (GTK_WINDOW (window)) == NULL)
+    g_printerr ("frame-viewer: %s\n", text); /* it was closed meanwhile */
   viewer_window_say (window, text);
   viewer_panels_note (viewer_window_get_panels (window), path != NULL ? "saved" : "error", text);
+  g_application_release (g_application_get_default ());
 }
 
+/* Who quits at once gets the file all the same. */
 static void
-save_to (ViewerWindow *window, ShmFrameFrame *frame, const char *path)
+save_to (ViewerWindow *window, ShmFrameFrame *frame, const char *path, gboolean replace)
 {
-  viewer_export (frame, path, saved, g_object_ref (window));
+  g_application_hold (g_application_get_default ());
+  viewer_export (frame, path, replace, saved, g_object_ref (window));
 }
 
 static void
@@ -141,7 +144,7 @@ save_now (GSimpleAction *action, GVariant *parameter, gpointer window)
     return;
   name = viewer_export_dup_name (viewer_session_get_pool (session), frame);
   path = g_build_filename (folder, name, NULL);
-  save_to (window, frame, path);
+  save_to (window, frame, path, FALSE);
 }
 
 static void
@@ -152,7 +155,7 @@ file_chosen (GtkNativeDialog *dialog, int response, ShmFrameFrame *frame)
   ViewerWindow *window = VIEWER_WINDOW (gtk_native_dialog_get_transient_for (dialog));
 
   if (response == GTK_RESPONSE_ACCEPT && path != NULL)
-    save_to (window, frame, path);
+    save_to (window, frame, path, TRUE); /* the dialog has asked */
   else if (response == GTK_RESPONSE_ACCEPT)
     viewer_window_say (window, "Not saved: choose a folder of this machine");
   g_object_unref (dialog);
@@ -252,16 +255,6 @@ show_panel (GSimpleAction *action, GVariant *parameter, gpointer window)
 }
 
 static void
-add (ViewerWindow *window, const char *name, const char *type, Activate activate)
-{
-  g_autoptr (GSimpleAction) action
-      = g_simple_action_new (name, type != NULL ? G_VARIANT_TYPE (type) : NULL);
-
-  g_signal_connect (action, "activate", G_CALLBACK (activate), window);
-  g_action_map_add_action (G_ACTION_MAP (window), G_ACTION (action));
-}
-
-static void
 add_property (ViewerWindow *window, const char *name, gpointer object)
 {
   g_autoptr (GPropertyAction) action = g_property_action_new (name, object, "visible");
@@ -272,39 +265,31 @@ add_property (ViewerWindow *window, const char *name, gpointer object)
 void
 viewer_actions_add (ViewerWindow *window)
 {
-  static const struct
-  {
-    const char *name, *type;
-    Activate activate;
-  } actions[] = {
-    { "step-back", NULL, step_back },
-    { "step-forward", NULL, step_forward },
-    { "step-first", NULL, step_first },
-    { "step-last", NULL, step_last },
-    { "zoom-in", NULL, zoom_in },
-    { "zoom-out", NULL, zoom_out },
-    { "zoom-fit", NULL, zoom_fit },
-    { "zoom-one", NULL, zoom_one },
-    { "pan", "(ii)", pan },
-    { "inspect", "(ii)", inspect },
-    { "save-as", NULL, save_as },
-    { "save-now", NULL, save_now },
-    { "copy", NULL, copy },
-    { "fullscreen", NULL, toggle_fullscreen },
-    { "leave-fullscreen", NULL, leave_fullscreen },
-    { "focus-picture", NULL, focus_picture },
-    { "focus-pools", NULL, focus_pools },
-    { "next-pool", NULL, next_pool },
-    { "previous-pool", NULL, previous_pool },
-    { "panel", "s", show_panel },
+  static const GActionEntry actions[] = {
+    { .name = "pause", .state = "false", .change_state = change_pause },
+    { .name = "step-back", .activate = step_back },
+    { .name = "step-forward", .activate = step_forward },
+    { .name = "step-first", .activate = step_first },
+    { .name = "step-last", .activate = step_last },
+    { .name = "zoom-in", .activate = zoom_in },
+    { .name = "zoom-out", .activate = zoom_out },
+    { .name = "zoom-fit", .activate = zoom_fit },
+    { .name = "zoom-one", .activate = zoom_one },
+    { .name = "pan", .parameter_type = "(ii)", .activate = pan },
+    { .name = "inspect", .parameter_type = "(ii)", .activate = inspect },
+    { .name = "save-as", .activate = save_as },
+    { .name = "save-now", .activate = save_now },
+    { .name = "copy", .activate = copy },
+    { .name = "fullscreen", .activate = toggle_fullscreen },
+    { .name = "leave-fullscreen", .activate = leave_fullscreen },
+    { .name = "focus-picture", .activate = focus_picture },
+    { .name = "focus-pools", .activate = focus_pools },
+    { .name = "next-pool", .activate = next_pool },
+    { .name = "previous-pool", .activate = previous_pool },
+    { .name = "panel", .parameter_type = "s", .activate = show_panel },
   };
-  g_autoptr (GSimpleAction) pause
-      = g_simple_action_new_stateful ("pause", NULL, g_variant_new_boolean (FALSE));
 
-  for (guint i = 0; i < G_N_ELEMENTS (actions); i++)
-    add (window, actions[i].name, actions[i].type, actions[i].activate);
-  g_signal_connect (pause, "change-state", G_CALLBACK (change_pause), window);
-  g_action_map_add_action (G_ACTION_MAP (window), G_ACTION (pause));
+  g_action_map_add_action_entries (G_ACTION_MAP (window), actions, G_N_ELEMENTS (actions), window);
   add_property (window, "show-pools", viewer_window_get_sidebar (window));
   add_property (window, "show-panels", viewer_window_get_panels (window));
   viewer_actions_update (window);

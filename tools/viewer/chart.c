@@ -31,6 +31,7 @@ struct _ViewerChart
   GArray *samples; /* of Sample, by time */
   double bins[BINS], total;
   PangoLayout *layout;
+  int narrow; /* the greatest width in which the values had no room beside the title */
 };
 
 /* Where the values are drawn, and what the upper edge stands for. */
@@ -40,7 +41,7 @@ typedef struct
   double most, step;
 } Plot;
 
-G_DEFINE_TYPE (ViewerChart, viewer_chart, GTK_TYPE_WIDGET)
+G_DEFINE_FINAL_TYPE (ViewerChart, viewer_chart, GTK_TYPE_WIDGET)
 
 /* ---- values -------------------------------------------------------------------------------- */
 
@@ -185,29 +186,35 @@ choose_ticks (Plot *plot, double most)
   plot->most = MAX (1, ceil (most / plot->step - 1e-9)) * plot->step;
 }
 
-static void
+/* The values stand beside the title, or below it where they have no room: once for a width, so that the
+ * plot does not jump as they change. Returns the height of that second line, or 0. */
+static int
 draw_title (ViewerChart *self, GtkSnapshot *snapshot)
 {
-  g_autoptr (PangoLayout) layout = gtk_widget_create_pango_layout (GTK_WIDGET (self), NULL);
+  g_autoptr (PangoLayout) title = gtk_widget_create_pango_layout (GTK_WIDGET (self), self->title);
+  g_autoptr (PangoLayout) values = gtk_widget_create_pango_layout (GTK_WIDGET (self), NULL);
   g_autoptr (PangoAttrList) bold = pango_attr_list_new ();
   g_autoptr (PangoAttrList) colours = pango_attr_list_new ();
   g_autofree char *text = describe (self, colours);
-  int width = gtk_widget_get_width (GTK_WIDGET (self)), used;
+  int width = gtk_widget_get_width (GTK_WIDGET (self)), title_width, used, height;
   GdkRGBA colour;
 
   paint_foreground (GTK_WIDGET (self), 1, &colour);
-  pango_attr_list_insert (colours, pango_attr_font_features_new ("tnum=1"));
-  pango_layout_set_attributes (layout, colours);
-  pango_layout_set_text (layout, text, -1);
-  pango_layout_get_pixel_size (layout, &used, NULL);
-  paint_layout (snapshot, layout, &colour, width - 8, 0, 1);
-
   pango_attr_list_insert (bold, pango_attr_weight_new (PANGO_WEIGHT_BOLD));
-  pango_layout_set_attributes (layout, bold);
-  pango_layout_set_text (layout, self->title, -1);
-  pango_layout_set_width (layout, MAX (1, width - used - 24) * PANGO_SCALE);
-  pango_layout_set_ellipsize (layout, PANGO_ELLIPSIZE_END);
-  paint_layout (snapshot, layout, &colour, 0, 0, 0);
+  pango_layout_set_attributes (title, bold);
+  pango_layout_get_pixel_size (title, &title_width, &height);
+  paint_layout (snapshot, title, &colour, 0, 0, 0);
+
+  pango_attr_list_insert (colours, pango_attr_font_features_new ("tnum=1"));
+  pango_layout_set_attributes (values, colours);
+  pango_layout_set_text (values, text, -1);
+  pango_layout_get_pixel_size (values, &used, NULL);
+  if (used > 0 && title_width + 24 + used > width)
+    self->narrow = MAX (self->narrow, width);
+  if (width > self->narrow)
+    height = 0;
+  paint_layout (snapshot, values, &colour, width - 8, height, 1);
+  return height;
 }
 
 /* Title and vertical axis, and so where the plot is. */
@@ -228,7 +235,7 @@ draw_axis (ViewerChart *self, GtkSnapshot *snapshot, double most, Plot *plot)
       label = MAX (label, w);
     }
   plot->left = label + 8;
-  plot->top = 2.0 * line;
+  plot->top = 2.0 * line + draw_title (self, snapshot);
   plot->width = MAX (1, width - plot->left - 8);
   plot->height = MAX (1, height - plot->top - 1.3 * line);
   for (double tick = 0; tick < plot->most + plot->step / 2; tick += plot->step)
@@ -239,7 +246,6 @@ draw_axis (ViewerChart *self, GtkSnapshot *snapshot, double most, Plot *plot)
       draw_word (self, snapshot, text, label, y - line / 2.0, 1);
       draw_grid_line (self, snapshot, plot->left, y, plot->width, 1);
     }
-  draw_title (self, snapshot);
 }
 
 static cairo_t *

@@ -85,7 +85,7 @@ frames (guint64 n)
 }
 
 char *
-consumer_entry_dup_hint (const ConsumerEntry *self, gint64 drop_rate, guint64 window, gboolean live)
+consumer_entry_dup_hint (const ConsumerEntry *self, gint64 own_rate, guint64 window, gboolean live)
 {
   guint64 leases = self->leases, held = self->held, lag = self->lag;
   gboolean waited_for = window > 0 && g_str_equal (self->delivery, "lossless");
@@ -106,9 +106,40 @@ consumer_entry_dup_hint (const ConsumerEntry *self, gint64 drop_rate, guint64 wi
   else if (waited_for && lag > 0 && lag >= window - window / 4)
     add_hint (text, NUMBER " %s behind of a window of " NUMBER ": the producer will %s", lag,
               frames (lag), window, live ? "evict it" : "wait");
-  if (drop_rate > 0)
-    add_hint (text, "dropped %" G_GINT64_FORMAT " %s in the last second", drop_rate,
-              frames ((guint64) drop_rate));
+  if (own_rate > 0)
+    add_hint (text,
+              "missed %" G_GINT64_FORMAT " %s in the last second: too slow for its delivery, or a "
+              "flush took them back",
+              own_rate, frames ((guint64) own_rate));
 #undef NUMBER
   return g_string_free (text, FALSE);
+}
+
+/* ---- whose drops --------------------------------------------------------------------------- */
+
+void
+own_drops_begin (OwnDrops *self, guint64 drops, guint64 dropped, guint64 lag)
+{
+  self->drops = drops;
+  self->dropped = dropped;
+  self->excused = MIN (lag, dropped); /* how many of these it has yet to pass is not known */
+}
+
+guint64
+own_drops_count (OwnDrops *self, guint64 drops, guint64 dropped)
+{
+  guint64 missed, excused;
+
+  if (drops < self->drops || dropped < self->dropped)
+    {
+      own_drops_begin (self, drops, dropped, 0);
+      return 0;
+    }
+  missed = drops - self->drops;
+  self->excused += dropped - self->dropped;
+  excused = MIN (missed, self->excused);
+  self->excused -= excused;
+  self->drops = drops;
+  self->dropped = dropped;
+  return missed - excused;
 }

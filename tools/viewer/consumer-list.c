@@ -30,49 +30,49 @@ static const struct
 
 /* ---- a row --------------------------------------------------------------------------------- */
 
-#define TYPE_ROW (row_get_type ())
-G_DECLARE_FINAL_TYPE (Row, row, VIEWER, CONSUMER_ROW, GObject)
+#define VIEWER_TYPE_CONSUMER_ROW (viewer_consumer_row_get_type ())
+G_DECLARE_FINAL_TYPE (ViewerConsumerRow, viewer_consumer_row, VIEWER, CONSUMER_ROW, GObject)
 
 /* One consumer, for as long as it is attached. A row is in one list only: at most one widget shows a
  * cell. */
-struct _Row
+struct _ViewerConsumerRow
 {
   GObject parent_instance;
   guint64 id;
   char *cells[N_CONSUMER_COLUMNS];
   GtkInscription *shown[N_CONSUMER_COLUMNS]; /* NULL: not at present */
   gint64 mark_ns;                            /* since when drops are counted; 0: not yet */
-  guint64 mark_drops;
-  gint64 drop_rate; /* a second; -1: not known yet */
-  guint64 pass;     /* in which it was seen last */
+  OwnDrops mark;                             /* and from what on */
+  gint64 drop_rate, own_rate;                /* a second, all and its own; -1: not known yet */
+  guint64 pass;                              /* in which it was seen last */
 };
 
-G_DEFINE_TYPE (Row, row, G_TYPE_OBJECT)
+G_DEFINE_FINAL_TYPE (ViewerConsumerRow, viewer_consumer_row, G_TYPE_OBJECT)
 
 static void
-row_finalize (GObject *object)
+viewer_consumer_row_finalize (GObject *object)
 {
-  Row *self = VIEWER_CONSUMER_ROW (object);
+  ViewerConsumerRow *self = VIEWER_CONSUMER_ROW (object);
 
   for (guint i = 0; i < N_CONSUMER_COLUMNS; i++)
     g_free (self->cells[i]);
-  G_OBJECT_CLASS (row_parent_class)->finalize (object);
+  G_OBJECT_CLASS (viewer_consumer_row_parent_class)->finalize (object);
 }
 
 static void
-row_class_init (RowClass *class)
+viewer_consumer_row_class_init (ViewerConsumerRowClass *class)
 {
-  G_OBJECT_CLASS (class)->finalize = row_finalize;
+  G_OBJECT_CLASS (class)->finalize = viewer_consumer_row_finalize;
 }
 
 static void
-row_init (Row *self)
+viewer_consumer_row_init (ViewerConsumerRow *self)
 {
-  self->drop_rate = -1;
+  self->drop_rate = self->own_rate = -1;
 }
 
 static void
-show_cell (Row *self, ConsumerColumn column)
+show_cell (ViewerConsumerRow *self, ConsumerColumn column)
 {
   GtkInscription *shown = self->shown[column];
   const char *text = self->cells[column] != NULL ? self->cells[column] : "";
@@ -94,7 +94,7 @@ show_cell (Row *self, ConsumerColumn column)
 
 /* Takes the text. */
 static void
-set_cell (Row *self, ConsumerColumn column, char *text)
+set_cell (ViewerConsumerRow *self, ConsumerColumn column, char *text)
 {
   if (g_strcmp0 (self->cells[column], text) == 0)
     {
@@ -108,22 +108,39 @@ set_cell (Row *self, ConsumerColumn column, char *text)
 
 /* ---- what a consumer's numbers show ---- */
 
+/* What its pool says. */
+typedef struct
+{
+  guint64 window, dropped;
+  gboolean live;
+} PoolNumbers;
+
+static gint64
+by_second (guint64 count, gint64 passed_ns)
+{
+  return (gint64) ((double) count * (double) SECOND / (double) passed_ns + 0.99);
+}
+
 static void
-count_drops (Row *self, guint64 drops, gint64 now_ns)
+count_drops (ViewerConsumerRow *self, const ConsumerEntry *entry, guint64 dropped, gint64 now_ns)
 {
   gint64 passed_ns = now_ns - self->mark_ns;
+  gboolean goes_on = self->mark_ns != 0 && passed_ns >= 0 && passed_ns < 3 * SECOND
+                     && entry->drops >= self->mark.drops;
 
-  if (self->mark_ns != 0 && passed_ns >= 0 && passed_ns < SECOND && drops >= self->mark_drops)
-    return; /* goes on */
-  if (self->mark_ns != 0 && passed_ns >= SECOND && passed_ns < 3 * SECOND
-      && drops >= self->mark_drops)
-    self->drop_rate
-        = (gint64) ((double) (drops - self->mark_drops) * (double) SECOND / (double) passed_ns
-                    + 0.99);
+  if (goes_on && passed_ns < SECOND)
+    return;
+  if (goes_on)
+    {
+      self->drop_rate = by_second (entry->drops - self->mark.drops, passed_ns);
+      self->own_rate = by_second (own_drops_count (&self->mark, entry->drops, dropped), passed_ns);
+    }
   else
-    self->drop_rate = -1;
+    {
+      self->drop_rate = self->own_rate = -1;
+      own_drops_begin (&self->mark, entry->drops, dropped, entry->lag);
+    }
   self->mark_ns = now_ns;
-  self->mark_drops = drops;
 }
 
 static char *
@@ -140,9 +157,10 @@ dup_duration (guint64 ns)
 }
 
 static void
-update_row (Row *self, const ConsumerEntry *entry, guint64 window, gboolean live, gint64 now_ns)
+update_row (ViewerConsumerRow *self, const ConsumerEntry *entry, const PoolNumbers *pool,
+            gint64 now_ns)
 {
-  count_drops (self, entry->drops, now_ns);
+  count_drops (self, entry, pool->dropped, now_ns);
   set_cell (self, CONSUMER_PROGRAM, paint_clean (entry->program, PROGRAM_MAX));
   set_cell (self, CONSUMER_PID, entry->pid != 0 ? dup_number (entry->pid) : g_strdup ("?"));
   set_cell (self, CONSUMER_DELIVERY, paint_clean (entry->delivery, 16));
@@ -156,7 +174,8 @@ update_row (Row *self, const ConsumerEntry *entry, guint64 window, gboolean live
   set_cell (self, CONSUMER_LONGEST_HOLD, dup_duration (entry->longest_hold_ns));
   set_cell (self, CONSUMER_LATENCY_P50, dup_duration (entry->latency_p50_ns));
   set_cell (self, CONSUMER_LATENCY_P99, dup_duration (entry->latency_p99_ns));
-  set_cell (self, CONSUMER_HINT, consumer_entry_dup_hint (entry, self->drop_rate, window, live));
+  set_cell (self, CONSUMER_HINT,
+            consumer_entry_dup_hint (entry, self->own_rate, pool->window, pool->live));
 }
 
 /* ---- the list ------------------------------------------------------------------------------ */
@@ -166,14 +185,14 @@ struct _ViewerConsumerList
   GtkWidget parent_instance;
   GtkWidget *summary;
   GListStore *rows;
-  GHashTable *by_id; /* guint64 * -> Row, both of the row's */
+  GHashTable *by_id; /* guint64 * -> ViewerConsumerRow, both of the row's */
   guint64 epoch, pass;
   GVariant *stats; /* of the view that was set last; NULL: no pool */
   GPtrArray *consumers;
   gint64 shown_ns; /* 0: it is not shown */
 };
 
-G_DEFINE_TYPE (ViewerConsumerList, viewer_consumer_list, GTK_TYPE_WIDGET)
+G_DEFINE_FINAL_TYPE (ViewerConsumerList, viewer_consumer_list, GTK_TYPE_WIDGET)
 
 static void
 show_summary (ViewerConsumerList *self)
@@ -200,7 +219,7 @@ remove_rows (ViewerConsumerList *self, gboolean all)
 {
   for (guint i = g_list_model_get_n_items (G_LIST_MODEL (self->rows)); i-- > 0;)
     {
-      g_autoptr (Row) row = g_list_model_get_item (G_LIST_MODEL (self->rows), i);
+      g_autoptr (ViewerConsumerRow) row = g_list_model_get_item (G_LIST_MODEL (self->rows), i);
 
       if (!all && row->pass == self->pass)
         continue;
@@ -210,22 +229,22 @@ remove_rows (ViewerConsumerList *self, gboolean all)
 }
 
 static void
-show_consumer (ViewerConsumerList *self, GVariant *consumer, guint64 window, gboolean live)
+show_consumer (ViewerConsumerList *self, GVariant *consumer, const PoolNumbers *pool)
 {
-  g_autoptr (Row) made = NULL;
+  g_autoptr (ViewerConsumerRow) made = NULL;
   ConsumerEntry entry;
-  Row *row;
+  ViewerConsumerRow *row;
 
   consumer_entry_read (&entry, consumer);
   row = g_hash_table_lookup (self->by_id, &entry.id);
   if (row == NULL)
     {
-      row = made = g_object_new (TYPE_ROW, NULL);
+      row = made = g_object_new (VIEWER_TYPE_CONSUMER_ROW, NULL);
       row->id = entry.id;
       g_hash_table_insert (self->by_id, &row->id, row);
     }
   row->pass = self->pass;
-  update_row (row, &entry, window, live, self->shown_ns);
+  update_row (row, &entry, pool, self->shown_ns);
   if (made != NULL)
     g_list_store_append (self->rows, row);
 }
@@ -234,18 +253,21 @@ static void
 show (ViewerConsumerList *self, gint64 now_ns)
 {
   guint64 epoch = self->stats != NULL ? lookup_number (self->stats, "epoch") : 0;
-  guint64 window = self->stats != NULL ? lookup_number (self->stats, "window") : 0;
-  gboolean live = FALSE;
+  PoolNumbers pool = { 0 };
 
   if (self->stats != NULL)
-    g_variant_lookup (self->stats, "live", "b", &live);
+    {
+      pool.window = lookup_number (self->stats, "window");
+      pool.dropped = lookup_number (self->stats, "dropped");
+      g_variant_lookup (self->stats, "live", "b", &pool.live);
+    }
   if (self->stats == NULL || epoch != self->epoch)
     remove_rows (self, TRUE);
   self->epoch = epoch;
   self->shown_ns = now_ns;
   self->pass++;
   for (guint i = 0; self->stats != NULL && i < self->consumers->len; i++)
-    show_consumer (self, self->consumers->pdata[i], window, live);
+    show_consumer (self, self->consumers->pdata[i], &pool);
   remove_rows (self, FALSE);
   show_summary (self);
 }
@@ -274,7 +296,7 @@ viewer_consumer_list_set_view (ViewerConsumerList *self, const PoolView *view)
 const char *
 viewer_consumer_list_get_cell (ViewerConsumerList *self, guint index, ConsumerColumn column)
 {
-  g_autoptr (Row) row = g_list_model_get_item (G_LIST_MODEL (self->rows), index);
+  g_autoptr (ViewerConsumerRow) row = g_list_model_get_item (G_LIST_MODEL (self->rows), index);
 
   return row != NULL ? row->cells[column] : NULL; /* the list keeps it */
 }
@@ -305,7 +327,7 @@ setup_cell (GtkSignalListItemFactory *factory, GtkListItem *item, gpointer data)
 static void
 bind_cell (GtkSignalListItemFactory *factory, GtkListItem *item, gpointer data)
 {
-  Row *row = gtk_list_item_get_item (item);
+  ViewerConsumerRow *row = gtk_list_item_get_item (item);
   ConsumerColumn column = GPOINTER_TO_UINT (data);
 
   row->shown[column] = GTK_INSCRIPTION (gtk_list_item_get_child (item));
@@ -315,7 +337,7 @@ bind_cell (GtkSignalListItemFactory *factory, GtkListItem *item, gpointer data)
 static void
 unbind_cell (GtkSignalListItemFactory *factory, GtkListItem *item, gpointer data)
 {
-  Row *row = gtk_list_item_get_item (item);
+  ViewerConsumerRow *row = gtk_list_item_get_item (item);
 
   row->shown[GPOINTER_TO_UINT (data)] = NULL;
 }
@@ -379,7 +401,7 @@ viewer_consumer_list_init (ViewerConsumerList *self)
 
   gtk_orientable_set_orientation (GTK_ORIENTABLE (layout), GTK_ORIENTATION_VERTICAL);
   gtk_box_layout_set_spacing (layout, 6);
-  self->rows = g_list_store_new (TYPE_ROW);
+  self->rows = g_list_store_new (VIEWER_TYPE_CONSUMER_ROW);
   self->by_id = g_hash_table_new (g_int64_hash, g_int64_equal);
 
   self->summary = gtk_label_new (NULL);

@@ -4,42 +4,42 @@
 #include "paint.h"
 
 #define LINES_MAX 1000
-#define KIND_MAX 16 /* characters */
+#define KIND_MAX 20 /* characters */
 #define TEXT_MAX 1000
 
 /* ---- a line -------------------------------------------------------------------------------- */
 
-#define TYPE_LINE (line_get_type ())
-G_DECLARE_FINAL_TYPE (Line, line, VIEWER, EVENT_LINE, GObject)
+#define VIEWER_TYPE_EVENT_LINE (viewer_event_line_get_type ())
+G_DECLARE_FINAL_TYPE (ViewerEventLine, viewer_event_line, VIEWER, EVENT_LINE, GObject)
 
-struct _Line
+struct _ViewerEventLine
 {
   GObject parent_instance;
   char *time, *kind, *sequence, *text;
 };
 
-G_DEFINE_TYPE (Line, line, G_TYPE_OBJECT)
+G_DEFINE_FINAL_TYPE (ViewerEventLine, viewer_event_line, G_TYPE_OBJECT)
 
 static void
-line_finalize (GObject *object)
+viewer_event_line_finalize (GObject *object)
 {
-  Line *self = VIEWER_EVENT_LINE (object);
+  ViewerEventLine *self = VIEWER_EVENT_LINE (object);
 
   g_free (self->time);
   g_free (self->kind);
   g_free (self->sequence);
   g_free (self->text);
-  G_OBJECT_CLASS (line_parent_class)->finalize (object);
+  G_OBJECT_CLASS (viewer_event_line_parent_class)->finalize (object);
 }
 
 static void
-line_class_init (LineClass *class)
+viewer_event_line_class_init (ViewerEventLineClass *class)
 {
-  G_OBJECT_CLASS (class)->finalize = line_finalize;
+  G_OBJECT_CLASS (class)->finalize = viewer_event_line_finalize;
 }
 
 static void
-line_init (Line *self)
+viewer_event_line_init (ViewerEventLine *self)
 {
 }
 
@@ -69,7 +69,7 @@ struct _ViewerEventLog
   guint tick, ticks;  /* that do it: since the last line was added */
 };
 
-G_DEFINE_TYPE (ViewerEventLog, viewer_event_log, GTK_TYPE_WIDGET)
+G_DEFINE_FINAL_TYPE (ViewerEventLog, viewer_event_log, GTK_TYPE_WIDGET)
 
 static gboolean
 is_at_end (ViewerEventLog *self)
@@ -106,7 +106,7 @@ follow (ViewerEventLog *self)
 void
 viewer_event_log_add (ViewerEventLog *self, const char *kind, guint64 sequence, const char *text)
 {
-  g_autoptr (Line) line = g_object_new (TYPE_LINE, NULL);
+  g_autoptr (ViewerEventLine) line = g_object_new (VIEWER_TYPE_EVENT_LINE, NULL);
   g_autoptr (GDateTime) now = g_date_time_new_now_local ();
 
   g_return_if_fail (VIEWER_IS_EVENT_LOG (self));
@@ -132,7 +132,7 @@ viewer_event_log_clear (ViewerEventLog *self)
 }
 
 static void
-append_line (GString *text, const Line *line)
+append_line (GString *text, const ViewerEventLine *line)
 {
   g_string_append_printf (text, "%s\t%s\t%s\t%s\n", line->time, line->kind, line->sequence,
                           line->text);
@@ -146,7 +146,7 @@ viewer_event_log_dup_text (ViewerEventLog *self, gboolean selected)
 
   for (guint i = 0; i < n; i++)
     {
-      g_autoptr (Line) line = g_list_model_get_item (G_LIST_MODEL (self->lines), i);
+      g_autoptr (ViewerEventLine) line = g_list_model_get_item (G_LIST_MODEL (self->lines), i);
 
       if (!selected || gtk_selection_model_is_selected (self->selection, i))
         append_line (text, line);
@@ -190,7 +190,7 @@ setup_line (GtkSignalListItemFactory *factory, GtkListItem *item, gpointer data)
   GtkInscription *text;
 
   add_inscription (box, 11, 0);
-  add_inscription (box, 12, 0);
+  add_inscription (box, 18, 0);
   add_inscription (box, 9, 1);
   text = add_inscription (box, 30, 0);
   gtk_widget_set_hexpand (GTK_WIDGET (text), TRUE);
@@ -201,7 +201,7 @@ setup_line (GtkSignalListItemFactory *factory, GtkListItem *item, gpointer data)
 static void
 bind_line (GtkSignalListItemFactory *factory, GtkListItem *item, gpointer data)
 {
-  Line *line = gtk_list_item_get_item (item);
+  ViewerEventLine *line = gtk_list_item_get_item (item);
   GtkWidget *time = gtk_widget_get_first_child (gtk_list_item_get_child (item));
   GtkWidget *kind = gtk_widget_get_next_sibling (time);
   GtkWidget *sequence = gtk_widget_get_next_sibling (kind);
@@ -271,7 +271,7 @@ viewer_event_log_init (ViewerEventLog *self)
 
   g_signal_connect (factory, "setup", G_CALLBACK (setup_line), NULL);
   g_signal_connect (factory, "bind", G_CALLBACK (bind_line), NULL);
-  self->lines = g_list_store_new (TYPE_LINE);
+  self->lines = g_list_store_new (VIEWER_TYPE_EVENT_LINE);
   self->selection
       = GTK_SELECTION_MODEL (gtk_multi_selection_new (G_LIST_MODEL (g_object_ref (self->lines))));
   self->list = gtk_list_view_new (g_object_ref (self->selection), factory);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "journal.h"
+#include "consumer-entry.h"
 
 #define DROPS_NS                                                                                   \
   (G_GINT64_CONSTANT (10) * 1000 * 1000 * 1000) /* between two lines for one consumer */
@@ -17,7 +18,7 @@ struct _Journal
 typedef struct
 {
   char *text;
-  guint64 drops;   /* that the log has */
+  OwnDrops drops;  /* those that the log has */
   gint64 noted_ns; /* when it last got some; 0: never */
   gboolean seen;
 } Consumer;
@@ -63,15 +64,17 @@ note_drops (Journal *self, Consumer *consumer, guint64 drops, guint64 latest)
 {
   gint64 now_ns = g_get_monotonic_time () * 1000;
   g_autofree char *text = NULL;
+  guint64 own;
 
-  if (drops <= consumer->drops
-      || (consumer->noted_ns != 0 && now_ns - consumer->noted_ns < DROPS_NS))
+  if (consumer->noted_ns != 0 && now_ns - consumer->noted_ns < DROPS_NS)
     return;
-  text
-      = g_strdup_printf ("%s: missed %" G_GUINT64_FORMAT " frames, it is too slow for its delivery",
-                         consumer->text, drops - consumer->drops);
+  own = own_drops_count (&consumer->drops, drops, self->dropped);
+  if (own == 0)
+    return;
+  text = g_strdup_printf ("%s: missed %" G_GUINT64_FORMAT " frames, it is too slow for its "
+                          "delivery, or a flush took them back",
+                          consumer->text, own);
   note (self, "drops", latest, text);
-  consumer->drops = drops;
   consumer->noted_ns = now_ns;
 }
 
@@ -86,10 +89,11 @@ note_consumer (Journal *self, GVariant *entry, guint64 latest, gboolean fresh)
     {
       consumer = g_new0 (Consumer, 1);
       consumer->text = describe (entry);
-      consumer->drops = lookup_number (entry, "drops");
+      own_drops_begin (&consumer->drops, lookup_number (entry, "drops"), self->dropped,
+                       lookup_number (entry, "lag"));
       g_hash_table_insert (self->consumers, g_memdup2 (&id, sizeof id), consumer);
       if (!fresh)
-        note (self, "consumer", latest, consumer->text);
+        note (self, "consumer-attached", latest, consumer->text);
     }
   note_drops (self, consumer, lookup_number (entry, "drops"), latest);
   consumer->seen = TRUE;
@@ -114,7 +118,7 @@ note_consumers (Journal *self, const PoolView *view)
     {
       if (((Consumer *) value)->seen)
         continue;
-      note (self, "left", view->latest, ((Consumer *) value)->text);
+      note (self, "consumer-detached", view->latest, ((Consumer *) value)->text);
       g_hash_table_iter_remove (&iter);
     }
 }

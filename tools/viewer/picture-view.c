@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "picture-view.h"
+#include "picture-place.h"
 
 #include <math.h>
 
@@ -32,41 +33,18 @@ static guint signals[N_SIGNALS];
 
 /* ---- where the picture is ------------------------------------------------------------------ */
 
-/* In the widget's coordinates. `pixel`: how large a pixel of the picture is. */
-typedef struct
-{
-  double x, y, pixel;
-  guint width, height; /* of the picture, in its pixels */
-} Place;
-
-/* On whole pixels of the screen; in the middle where there is room, else never leaving a gap. */
-static double
-begin (double room, double length, double centre, double pixel, int scale)
-{
-  double x
-      = length <= room ? (room - length) / 2 : CLAMP (room / 2 - centre * pixel, room - length, 0);
-
-  return floor (x * scale + 0.5) / scale;
-}
-
 static gboolean
-get_place (ViewerPictureView *self, Place *place)
+get_place (ViewerPictureView *self, PicturePlace *place)
 {
   const Picture *picture
       = self->session != NULL ? viewer_session_get_picture (self->session) : NULL;
   GtkWidget *widget = GTK_WIDGET (self);
-  double width = gtk_widget_get_width (widget), height = gtk_widget_get_height (widget);
-  int scale = gtk_widget_get_scale_factor (widget);
+  const PictureRoom room = { gtk_widget_get_width (widget), gtk_widget_get_height (widget),
+                             gtk_widget_get_scale_factor (widget) };
 
-  if (picture == NULL || picture->width == 0 || picture->height == 0 || width < 1 || height < 1)
-    return FALSE;
-  place->width = picture->width;
-  place->height = picture->height;
-  place->pixel = self->zoom > 0 ? self->zoom / scale
-                                : MIN (width / picture->width, height / picture->height);
-  place->x = begin (width, picture->width * place->pixel, self->centre_x, place->pixel, scale);
-  place->y = begin (height, picture->height * place->pixel, self->centre_y, place->pixel, scale);
-  return TRUE;
+  return picture != NULL
+         && picture_place_find (place, &room, picture->width, picture->height, self->zoom,
+                                self->centre_x, self->centre_y);
 }
 
 /* A picture may be shown reduced; what is inspected are the frame's pixels. */
@@ -109,7 +87,7 @@ make_surface (ViewerPictureView *self, guint left, guint top, guint right, guint
 
 /* As cairo is told; GTK 4.8 scales textures smoothly only. */
 static void
-draw_by_cairo (ViewerPictureView *self, GtkSnapshot *snapshot, const Place *place,
+draw_by_cairo (ViewerPictureView *self, GtkSnapshot *snapshot, const PicturePlace *place,
                cairo_filter_t filter)
 {
   double width = gtk_widget_get_width (GTK_WIDGET (self));
@@ -133,7 +111,7 @@ draw_by_cairo (ViewerPictureView *self, GtkSnapshot *snapshot, const Place *plac
 }
 
 static void
-draw_picture (ViewerPictureView *self, GtkSnapshot *snapshot, const Place *place,
+draw_picture (ViewerPictureView *self, GtkSnapshot *snapshot, const PicturePlace *place,
               const graphene_rect_t *bounds)
 {
   GtkNative *native = gtk_widget_get_native (GTK_WIDGET (self));
@@ -186,7 +164,7 @@ draw_outline (GtkSnapshot *snapshot, double x, double y, double width, double he
 }
 
 static void
-draw_mark (ViewerPictureView *self, GtkSnapshot *snapshot, const Place *place)
+draw_mark (ViewerPictureView *self, GtkSnapshot *snapshot, const PicturePlace *place)
 {
   guint frame_width, frame_height;
   double pixel = place->pixel, x, y;
@@ -207,7 +185,7 @@ snapshot (GtkWidget *widget, GtkSnapshot *snapshot)
 {
   ViewerPictureView *self = VIEWER_PICTURE_VIEW (widget);
   graphene_rect_t bounds;
-  Place place;
+  PicturePlace place;
 
   if (!get_place (self, &place))
     return;
@@ -233,26 +211,19 @@ inspect (ViewerPictureView *self, gboolean inspects, guint x, guint y)
   g_signal_emit (self, signals[INSPECTED], 0);
 }
 
-/* A place in the widget as one in the picture. A pointer on a pixel's edge may be reported a little
- * before it. */
-static double
-to_pixel (double place, double origin, double pixel)
-{
-  return (place - origin) / pixel + 1.0 / 64;
-}
-
 static void
 inspect_pointer (ViewerPictureView *self)
 {
-  Place place;
+  PicturePlace place;
   guint width, height;
   double x, y;
 
   if (!self->has_pointer || self->marked || !get_place (self, &place))
     return;
   get_frame_size (self, &width, &height);
-  x = floor (to_pixel (self->pointer_x, place.x, place.pixel) * width / place.width);
-  y = floor (to_pixel (self->pointer_y, place.y, place.pixel) * height / place.height);
+  x = floor (picture_place_to_pixel (self->pointer_x, place.x, place.pixel) * width / place.width);
+  y = floor (picture_place_to_pixel (self->pointer_y, place.y, place.pixel) * height
+             / place.height);
   if (x >= 0 && y >= 0 && x < width && y < height)
     inspect (self, TRUE, (guint) x, (guint) y);
   else
@@ -277,19 +248,19 @@ static void
 reveal (ViewerPictureView *self)
 {
   GtkWidget *widget = GTK_WIDGET (self);
-  double half_width, half_height, x, y;
+  double x, y;
   guint width, height;
-  Place place;
+  PicturePlace place;
 
   if (!get_place (self, &place))
     return;
   get_frame_size (self, &width, &height);
   x = (self->inspected_x + 0.5) * place.width / width;
   y = (self->inspected_y + 0.5) * place.height / height;
-  half_width = MAX (1, gtk_widget_get_width (widget) / place.pixel / 2 - 1);
-  half_height = MAX (1, gtk_widget_get_height (widget) / place.pixel / 2 - 1);
-  self->centre_x = CLAMP (self->centre_x, x - half_width, x + half_width);
-  self->centre_y = CLAMP (self->centre_y, y - half_height, y + half_height);
+  self->centre_x
+      = picture_place_reveal (self->centre_x, gtk_widget_get_width (widget), x, place.pixel);
+  self->centre_y
+      = picture_place_reveal (self->centre_y, gtk_widget_get_height (widget), y, place.pixel);
 }
 
 void
@@ -318,19 +289,14 @@ viewer_picture_view_move_inspected (ViewerPictureView *self, int x, int y)
 static void
 moved (ViewerPictureView *self)
 {
-  Place place;
+  PicturePlace place;
 
   if (get_place (self, &place))
     {
-      double half_width = gtk_widget_get_width (GTK_WIDGET (self)) / place.pixel / 2;
-      double half_height = gtk_widget_get_height (GTK_WIDGET (self)) / place.pixel / 2;
-
-      self->centre_x = 2 * half_width >= place.width
-                           ? place.width / 2.0
-                           : CLAMP (self->centre_x, half_width, place.width - half_width);
-      self->centre_y = 2 * half_height >= place.height
-                           ? place.height / 2.0
-                           : CLAMP (self->centre_y, half_height, place.height - half_height);
+      self->centre_x = picture_place_clamp (
+          self->centre_x, gtk_widget_get_width (GTK_WIDGET (self)), place.width, place.pixel);
+      self->centre_y = picture_place_clamp (
+          self->centre_y, gtk_widget_get_height (GTK_WIDGET (self)), place.height, place.pixel);
     }
   inspect_pointer (self);
   gtk_widget_queue_draw (GTK_WIDGET (self));
@@ -339,7 +305,7 @@ moved (ViewerPictureView *self)
 double
 viewer_picture_view_get_zoom (ViewerPictureView *self)
 {
-  Place place;
+  PicturePlace place;
 
   return get_place (self, &place) ? place.pixel * gtk_widget_get_scale_factor (GTK_WIDGET (self))
                                   : self->zoom;
@@ -350,7 +316,7 @@ static void
 zoom_about (ViewerPictureView *self, double zoom, double x, double y)
 {
   double pixel = zoom / gtk_widget_get_scale_factor (GTK_WIDGET (self));
-  Place place;
+  PicturePlace place;
 
   if (zoom > 0 && get_place (self, &place))
     {
@@ -374,31 +340,19 @@ viewer_picture_view_set_zoom (ViewerPictureView *self, double zoom)
     reveal (self);
 }
 
-static const double zooms[]
-    = { 0.0625, 0.125, 0.25, 0.5, 0.75, 1, 1.5, 2, 3, 4, 6, 8, 12, 16, 32, 64 };
-
 void
 viewer_picture_view_step_zoom (ViewerPictureView *self, int by)
 {
   double now = viewer_picture_view_get_zoom (self);
-  guint i = 0;
 
-  if (now <= 0)
-    return;
-  while (i < G_N_ELEMENTS (zooms) - 1 && zooms[i] < now * 0.999)
-    i++;
-  /* Now the first that is as large, or the last. */
-  if (by > 0 && zooms[i] <= now * 1.001 && i < G_N_ELEMENTS (zooms) - 1)
-    i++;
-  else if (by < 0 && i > 0)
-    i--;
-  viewer_picture_view_set_zoom (self, zooms[i]);
+  if (now > 0)
+    viewer_picture_view_set_zoom (self, picture_zoom_step (now, by));
 }
 
 void
 viewer_picture_view_pan (ViewerPictureView *self, double x, double y)
 {
-  Place place;
+  PicturePlace place;
 
   if (!get_place (self, &place))
     return;
@@ -416,8 +370,8 @@ scrolled (GtkEventControllerScroll *controller, double x, double y, ViewerPictur
 
   if (now <= 0 || y == 0)
     return GDK_EVENT_PROPAGATE;
-  zoom_about (self, CLAMP (now * pow (WHEEL_STEP, -y), zooms[0], zooms[G_N_ELEMENTS (zooms) - 1]),
-              self->pointer_x, self->pointer_y);
+  zoom_about (self, picture_zoom_clamp (now * pow (WHEEL_STEP, -y)), self->pointer_x,
+              self->pointer_y);
   return GDK_EVENT_STOP;
 }
 
@@ -455,7 +409,7 @@ drag_began (GtkGestureDrag *gesture, double x, double y, ViewerPictureView *self
 static void
 dragged (GtkGestureDrag *gesture, double x, double y, ViewerPictureView *self)
 {
-  Place place;
+  PicturePlace place;
 
   if (!get_place (self, &place))
     return;

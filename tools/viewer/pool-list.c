@@ -74,17 +74,29 @@ compare (GtkListBoxRow *a, GtkListBoxRow *b, gpointer data)
   return strcmp (left, right);
 }
 
+static void
+row_selected (GtkListBox *rows, GtkListBoxRow *row, ViewerPoolList *self)
+{
+  g_signal_emit (self, selected_signal, 0,
+                 row != NULL ? viewer_pool_row_get_pool (VIEWER_POOL_ROW (row)) : NULL);
+}
+
 /* ---- pools come and go --------------------------------------------------------------------- */
 
 static void
 pool_added (ShmFrameRegistry *registry, ShmFramePoolInfo *info, ViewerPoolList *self)
 {
   ViewerPoolRow *row = find (self, shmframe_pool_info_get_path (info));
+  g_autofree char *before = NULL;
 
   if (row == NULL)
     row = add (self, shmframe_pool_info_get_path (info));
+  before = g_strdup (viewer_pool_row_get_pool (row));
   viewer_pool_row_set_info (row, info);
   share_thumbnails (self);
+  if (gtk_list_box_row_is_selected (GTK_LIST_BOX_ROW (row))
+      && !g_str_equal (before, viewer_pool_row_get_pool (row)))
+    row_selected (self->rows, GTK_LIST_BOX_ROW (row), self);
   if (gtk_list_box_get_selected_row (self->rows) == NULL)
     gtk_list_box_select_row (self->rows, GTK_LIST_BOX_ROW (row));
 }
@@ -121,13 +133,6 @@ sweep (gpointer data)
 }
 
 /* ---- selecting ----------------------------------------------------------------------------- */
-
-static void
-row_selected (GtkListBox *rows, GtkListBoxRow *row, ViewerPoolList *self)
-{
-  g_signal_emit (self, selected_signal, 0,
-                 row != NULL ? viewer_pool_row_get_pool (VIEWER_POOL_ROW (row)) : NULL);
-}
 
 void
 viewer_pool_list_select (ViewerPoolList *self, const char *pool)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "pool-row.h"
+#include "pool-name.h"
 #include "session.h"
 
 #define THUMBNAIL_WIDTH 96
@@ -81,12 +82,9 @@ update (ViewerPoolRow *self)
   g_autofree char *rate = dup_rate (self);
   g_autofree char *producer = dup_producer (self);
   const char *first = reason != NULL ? reason : format;
-  g_autofree char *name = g_path_get_basename (self->pool);
-  g_autofree char *shown = NULL;
+  g_autofree char *name = pool_dup_name (self->pool);
+  g_autofree char *shown = g_strdup_printf ("%s, %s, %s, %s", name, first, rate, producer);
 
-  if (g_str_has_suffix (name, ".sock") && name != self->pool)
-    name[strlen (name) - strlen (".sock")] = '\0';
-  shown = g_strdup_printf ("%s, %s, %s, %s", name, first, rate, producer);
   if (g_strcmp0 (shown, self->shown) == 0)
     return;
   g_free (self->shown);
@@ -138,12 +136,23 @@ viewer_pool_row_set_thumbnail (ViewerPoolRow *self, gboolean thumbnail)
   update (self);
 }
 
+/* It was asked for by name: from now on it is this pool, and no other folder's of that name. */
+static void
+take_path (ViewerPoolRow *self, const char *path)
+{
+  end_session (self); /* its thumbnail may be the other's */
+  g_free (self->pool);
+  self->pool = g_strdup (path);
+}
+
 void
 viewer_pool_row_set_info (ViewerPoolRow *self, ShmFramePoolInfo *info)
 {
   g_clear_pointer (&self->info, shmframe_pool_info_unref);
   if (info != NULL)
     {
+      if (!g_path_is_absolute (self->pool) && shmframe_pool_info_is_live (info))
+        take_path (self, shmframe_pool_info_get_path (info));
       self->info = shmframe_pool_info_ref (info);
       self->listed = TRUE;
       self->gone_ns = -1;

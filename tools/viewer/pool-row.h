@@ -11,7 +11,8 @@ G_DECLARE_FINAL_TYPE (ViewerPoolRow, viewer_pool_row, VIEWER, POOL_ROW, GtkListB
 /* `pool` is a name or the path of a socket. */
 GtkWidget *viewer_pool_row_new (const char *pool);
 const char *viewer_pool_row_get_pool (ViewerPoolRow *self);
-/* What the registry says; NULL: it is gone. */
+/* What the registry says; NULL: it is gone. A pool that was asked for by name gets the
+ * path of the first live one. */
 void viewer_pool_row_set_info (ViewerPoolRow *self, ShmFramePoolInfo *info);
 /* CLOCK_MONOTONIC of when it went; -1: it is there. */
 gint64 viewer_pool_row_get_gone_ns (ViewerPoolRow *self);

@@ -27,7 +27,7 @@ struct _ViewerScope
   PangoLayout *layout;
 };
 
-G_DEFINE_TYPE (ViewerScope, viewer_scope, GTK_TYPE_WIDGET)
+G_DEFINE_FINAL_TYPE (ViewerScope, viewer_scope, GTK_TYPE_WIDGET)
 
 /* ---- computing ----------------------------------------------------------------------------- */
 

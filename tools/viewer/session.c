@@ -18,7 +18,10 @@ struct _ViewerSession
   gboolean paused;
   GPtrArray *frames; /* while paused: what the pool still had, and the frame that was shown */
   guint position;
-  PictureMaker *maker; /* for steps */
+  guint pauses;          /* begun and ended */
+  ShmFrameFrame *wanted; /* stepped to, no picture of it is being made yet; NULL: none */
+  gboolean stepping;     /* a picture is being made */
+  PictureMaker *maker;   /* for steps; a step's thread has it while `stepping` */
 };
 
 G_DEFINE_FINAL_TYPE (ViewerSession, viewer_session, G_TYPE_OBJECT)
@@ -144,11 +147,77 @@ viewer_session_set_paused (ViewerSession *self, gboolean paused)
   if (self->paused == !!paused)
     return;
   self->paused = !!paused;
+  self->pauses++;
+  g_clear_pointer (&self->wanted, shmframe_frame_unref);
   feed_set_paused (self->feed, self->paused);
   g_clear_pointer (&self->frames, g_ptr_array_unref);
   if (self->paused)
     feed_collect (self->feed, collected);
   g_signal_emit (self, signals[CHANGED], 0);
+}
+
+typedef struct
+{
+  ViewerSession
+      *session; /* whose reference is step_ended()'s: the last one goes on the main thread */
+  ShmFrameFrame *frame;
+  guint pauses;
+} Step;
+
+static void
+step_free (gpointer data)
+{
+  Step *step = data;
+
+  shmframe_frame_unref (step->frame);
+  g_free (step);
+}
+
+static void
+make_shot (GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
+{
+  const Step *step = data;
+  const ViewerSession *self = step->session;
+
+  g_task_return_pointer (task, shot_new (self->maker, step->frame, self->thumbnail),
+                         (GDestroyNotify) shot_free);
+}
+
+static void begin_step (ViewerSession *self);
+
+/* Only the newest step is shown, of this pause. */
+static void
+step_ended (GObject *object, GAsyncResult *result, gpointer data)
+{
+  g_autoptr (ViewerSession) self = data;
+  const Step *step = g_task_get_task_data (G_TASK (result));
+  Shot *shot = g_task_propagate_pointer (G_TASK (result), NULL);
+
+  self->stepping = FALSE;
+  if (self->wanted == NULL && step->pauses == self->pauses)
+    {
+      show_shot (self, shot);
+      g_signal_emit (self, signals[CHANGED], 0);
+      return;
+    }
+  shot_free (shot);
+  if (self->wanted != NULL)
+    begin_step (self);
+}
+
+/* On a thread: a picture of many pixels takes its time. */
+static void
+begin_step (ViewerSession *self)
+{
+  g_autoptr (GTask) task = g_task_new (NULL, NULL, step_ended, g_object_ref (self));
+  Step *step = g_new0 (Step, 1);
+
+  step->session = self;
+  step->frame = g_steal_pointer (&self->wanted);
+  step->pauses = self->pauses;
+  self->stepping = TRUE;
+  g_task_set_task_data (task, step, step_free);
+  g_task_run_in_thread (task, make_shot);
 }
 
 gboolean
@@ -159,7 +228,10 @@ viewer_session_step (ViewerSession *self, int by)
   if (self->frames == NULL || position < 0 || position >= self->frames->len)
     return FALSE;
   self->position = (guint) position;
-  show_shot (self, shot_new (self->maker, self->frames->pdata[position], self->thumbnail));
+  g_clear_pointer (&self->wanted, shmframe_frame_unref);
+  self->wanted = shmframe_frame_ref (self->frames->pdata[position]);
+  if (!self->stepping)
+    begin_step (self);
   g_signal_emit (self, signals[CHANGED], 0);
   return TRUE;
 }
@@ -182,6 +254,7 @@ dispose (GObject *object)
   g_clear_pointer (&self->shot, shot_free);
   g_clear_pointer (&self->view, pool_view_free);
   g_clear_pointer (&self->frames, g_ptr_array_unref);
+  g_clear_pointer (&self->wanted, shmframe_frame_unref);
   g_clear_pointer (&self->maker, picture_maker_free);
   g_clear_object (&self->texture);
   g_clear_pointer (&self->pool, g_free);

@@ -39,8 +39,8 @@ struct _ViewerSlotGrid
 
 static guint cursor_moved;
 
-G_DEFINE_TYPE_WITH_CODE (ViewerSlotGrid, viewer_slot_grid, GTK_TYPE_WIDGET,
-                         G_IMPLEMENT_INTERFACE (GTK_TYPE_SCROLLABLE, NULL))
+G_DEFINE_FINAL_TYPE_WITH_CODE (ViewerSlotGrid, viewer_slot_grid, GTK_TYPE_WIDGET,
+                               G_IMPLEMENT_INTERFACE (GTK_TYPE_SCROLLABLE, NULL))
 
 void
 viewer_slot_grid_set_slots (ViewerSlotGrid *self, GArray *slots, GPtrArray *consumers)

@@ -11,7 +11,7 @@ struct _ViewerSlotMap
   GPtrArray *consumers;
 };
 
-G_DEFINE_TYPE (ViewerSlotMap, viewer_slot_map, GTK_TYPE_WIDGET)
+G_DEFINE_FINAL_TYPE (ViewerSlotMap, viewer_slot_map, GTK_TYPE_WIDGET)
 
 static void
 show_legend (ViewerSlotMap *self)

@@ -2,6 +2,7 @@
 #include "window.h"
 #include "actions.h"
 #include "inspector.h"
+#include "pool-name.h"
 #include "status.h"
 
 #define REFRESH_MS 100 /* what is written in numbers, and the scopes */
@@ -40,11 +41,7 @@ update_title (ViewerWindow *self)
   g_autofree char *title = NULL;
 
   if (self->session != NULL)
-    {
-      pool = g_path_get_basename (viewer_session_get_pool (self->session));
-      if (g_str_has_suffix (pool, ".sock"))
-        pool[strlen (pool) - strlen (".sock")] = '\0';
-    }
+    pool = pool_dup_name (viewer_session_get_pool (self->session));
   if (view != NULL)
     {
       g_autofree char *program = printable (lookup_string (view->stats, "program"));
@@ -136,10 +133,22 @@ forget_session (ViewerWindow *self)
   g_clear_object (&self->session);
 }
 
+/* One that was asked for by name is where its producer says. */
+static gboolean
+shows (ViewerWindow *self, const char *pool)
+{
+  const PoolView *view = viewer_session_get_view (self->session);
+  const char *shown = viewer_session_get_pool (self->session);
+
+  return g_strcmp0 (pool, shown) == 0
+         || (!g_path_is_absolute (shown) && view != NULL
+             && g_strcmp0 (pool, lookup_string (view->stats, "path")) == 0);
+}
+
 static void
 pool_selected (ViewerPoolList *pools, const char *pool, ViewerWindow *self)
 {
-  if (self->session != NULL && g_strcmp0 (pool, viewer_session_get_pool (self->session)) == 0)
+  if (self->session != NULL && shows (self, pool))
     return;
   forget_session (self);
   if (pool != NULL)
@@ -197,12 +206,6 @@ dispose (GObject *object)
 }
 
 static void
-bind (GtkWidgetClass *class, const char *name, gssize offset)
-{
-  gtk_widget_class_bind_template_child_full (class, name, FALSE, offset);
-}
-
-static void
 viewer_window_class_init (ViewerWindowClass *class)
 {
   GtkWidgetClass *widget_class = GTK_WIDGET_CLASS (class);
@@ -215,21 +218,21 @@ viewer_window_class_init (ViewerWindowClass *class)
   g_type_ensure (VIEWER_TYPE_STATUS);
   gtk_widget_class_set_template_from_resource (widget_class,
                                                "/io/github/shmframe/FrameViewer/window.ui");
-  bind (widget_class, "title", G_STRUCT_OFFSET (ViewerWindow, title));
-  bind (widget_class, "subtitle", G_STRUCT_OFFSET (ViewerWindow, subtitle));
-  bind (widget_class, "menu_button", G_STRUCT_OFFSET (ViewerWindow, menu_button));
-  bind (widget_class, "body", G_STRUCT_OFFSET (ViewerWindow, body));
-  bind (widget_class, "pools", G_STRUCT_OFFSET (ViewerWindow, pools));
-  bind (widget_class, "picture", G_STRUCT_OFFSET (ViewerWindow, picture));
-  bind (widget_class, "problem", G_STRUCT_OFFSET (ViewerWindow, problem));
-  bind (widget_class, "problem_title", G_STRUCT_OFFSET (ViewerWindow, problem_title));
-  bind (widget_class, "problem_text", G_STRUCT_OFFSET (ViewerWindow, problem_text));
-  bind (widget_class, "problem_hope", G_STRUCT_OFFSET (ViewerWindow, problem_hope));
-  bind (widget_class, "toast", G_STRUCT_OFFSET (ViewerWindow, toast));
-  bind (widget_class, "toast_text", G_STRUCT_OFFSET (ViewerWindow, toast_text));
-  bind (widget_class, "inspector", G_STRUCT_OFFSET (ViewerWindow, inspector));
-  bind (widget_class, "panels", G_STRUCT_OFFSET (ViewerWindow, panels));
-  bind (widget_class, "status", G_STRUCT_OFFSET (ViewerWindow, status));
+  gtk_widget_class_bind_template_child (widget_class, ViewerWindow, title);
+  gtk_widget_class_bind_template_child (widget_class, ViewerWindow, subtitle);
+  gtk_widget_class_bind_template_child (widget_class, ViewerWindow, menu_button);
+  gtk_widget_class_bind_template_child (widget_class, ViewerWindow, body);
+  gtk_widget_class_bind_template_child (widget_class, ViewerWindow, pools);
+  gtk_widget_class_bind_template_child (widget_class, ViewerWindow, picture);
+  gtk_widget_class_bind_template_child (widget_class, ViewerWindow, problem);
+  gtk_widget_class_bind_template_child (widget_class, ViewerWindow, problem_title);
+  gtk_widget_class_bind_template_child (widget_class, ViewerWindow, problem_text);
+  gtk_widget_class_bind_template_child (widget_class, ViewerWindow, problem_hope);
+  gtk_widget_class_bind_template_child (widget_class, ViewerWindow, toast);
+  gtk_widget_class_bind_template_child (widget_class, ViewerWindow, toast_text);
+  gtk_widget_class_bind_template_child (widget_class, ViewerWindow, inspector);
+  gtk_widget_class_bind_template_child (widget_class, ViewerWindow, panels);
+  gtk_widget_class_bind_template_child (widget_class, ViewerWindow, status);
 }
 
 static void

@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <glib.h>
+
+/* What a pool is called, fit to show and for a file's name; of a socket's path: its file's name without
+ * ".sock". (transfer full) */
+char *pool_dup_name (const char *pool);
