@@ -95,11 +95,11 @@ SHMFRAME_API void shmframe_producer_set_flushing (ShmFrameProducer *self, gboole
  * consumers aa{sv}, the first 128 of them, each: id u, pid u, uid u, program s, role s, delivery s,
  * wait s, leases u, held u, held-handles at, consumed t, lag t, drops t, leased t (frames that it took,
  * copies too), longest-hold-ns t, latency-p50-ns t, latency-p99-ns t, latency-max-ns t (from publication
- * to lease, within 12.5%, since it attached); latency a(tt), of all consumers, listed or not, attached or gone: ns at
- * most, and how often, which only grows.
+ * to lease, within 12.5%, since it attached); latency a(tt), of all consumers, listed or not, attached or
+ * gone: ns at most, and how often, which only grows.
  * Once there is a format: segment u, committed-slots u, committed-bytes t, slot-bytes t, held u (slots
  * that the producer holds), passes t, format a{sv}, format-number u, slot-states ay (a byte for each
- * slot: 0 uncommitted, 1 free, 2 writing, 3 live, 4 retired, 5 live and pinned by the producer). */
+ * slot: 0 uncommitted, 1 free, 2 writing, 3 live, 4 retired, 5 live and pinned by the producer, 6 being committed). */
 SHMFRAME_API GVariant *shmframe_producer_get_stats (ShmFrameProducer *self);
 
 /* Gives the name back and tells the consumers; what they hold stays good. Dropping the last reference
