@@ -92,8 +92,7 @@ end_waits (ShmFramePool *self)
 {
   g_cond_broadcast (&self->changed);
   for (guint i = 0; self->n_waiting > 0 && i < self->consumers->len; i++)
-    shmframe_wake_consumed (
-        ((ShmFrameReader *) g_ptr_array_index (self->consumers, i))->control);
+    shmframe_wake_consumed (((ShmFrameReader *) g_ptr_array_index (self->consumers, i))->control);
 }
 
 void
@@ -497,15 +496,13 @@ shmframe_pool_admit (ShmFramePool *self, const ShmFrameMessage *request, ShmFram
 }
 
 void
-shmframe_pool_add_latency (const ShmFramePool *self, const ShmFrameReader *reader,
-                           ShmFrameHistogram *sum)
+shmframe_reader_add_latency (const ShmFrameReader *self, guint64 frames, ShmFrameHistogram *sum)
 {
-  /* It may begin with the newest of then. */
-  guint64 room = self->n_published - reader->n_before + 1;
+  guint64 room = frames + 1; /* it may begin with the newest of then */
 
   for (guint i = 0; i < SHMFRAME_LATENCY_BUCKETS && room > 0; i++)
     {
-      guint64 count = MIN (shmframe_slot_read_latency (reader->control, i), room);
+      guint64 count = MIN (shmframe_slot_read_latency (self->control, i), room);
 
       shmframe_histogram_add_bucket (sum, i, count);
       room -= count;
@@ -520,7 +517,7 @@ leave (ShmFramePool *self, ShmFrameReader *reader)
     return FALSE;
   reader->admitted = FALSE;
   self->promised -= reader->leases + 1;
-  shmframe_pool_add_latency (self, reader, &self->latency_gone);
+  shmframe_reader_add_latency (reader, self->n_published - reader->n_before, &self->latency_gone);
   g_ptr_array_remove_fast (self->consumers, reader);
   g_cond_broadcast (&self->changed);
   return TRUE;

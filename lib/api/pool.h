@@ -27,7 +27,7 @@
 typedef struct _ShmFrameReader
 {
   guint id;
-  ShmFrameDelivery delivery;   /* LATEST once it reads no more: nobody waits for it */
+  ShmFrameDelivery delivery;    /* LATEST once it reads no more: nobody waits for it */
   ShmFrameDelivery admitted_as; /* for the statistics */
   ShmFrameWait wait;
   guint pid, uid;
@@ -38,12 +38,12 @@ typedef struct _ShmFrameReader
   int doorbell; /* owned; -1 for a consumer that does not poll */
 
   /* guarded by the pool's lock */
-  guint leases;         /* granted, without the reserved one */
-  guint32 rung;         /* last ticket that was rung */
-  guint64 consumed;     /* clamped to [itself, latest] */
-  guint64 n_before;     /* frames that were published before it came */
-  guint segment_seen;   /* the newest segment that it reads from */
-  gboolean admitted;    /* in pool->consumers */
+  guint leases;          /* granted, without the reserved one */
+  guint32 rung;          /* last ticket that was rung */
+  guint64 consumed;      /* clamped to [itself, latest] */
+  guint64 n_before;      /* frames that were published before it came */
+  guint segment_seen;    /* the newest segment that it reads from */
+  gboolean admitted;     /* in pool->consumers */
   char *evicted_because; /* set once, when the publishing path drops it */
 } ShmFrameReader;
 
@@ -71,7 +71,7 @@ typedef struct
   guint flushes; /* how often flushing began: a wait ends even if it is over by then */
   gint64 stall_timeout_ns;
 
-  ShmFrameSlots *slots; /* NULL until the first format */
+  ShmFrameSlots *slots;  /* NULL until the first format */
   guint64 segment_first; /* first sequence in that segment */
   ShmFrameFormat *format;
   guint format_number;
@@ -124,10 +124,6 @@ void shmframe_pool_segment_seen (ShmFramePool *self, ShmFrameReader *reader, gui
 
 /* With the lock held: drops a consumer from the publishing path; the control thread tells it. */
 void shmframe_pool_evict (ShmFramePool *self, ShmFrameReader *reader, const char *because);
-/* With the lock held: adds what an admitted consumer says of its leases' latency. It writes that itself,
- * so no more is believed than one lease of each frame that it could have. */
-void shmframe_pool_add_latency (const ShmFramePool *self, const ShmFrameReader *reader,
-                                ShmFrameHistogram *sum);
 /* With the lock held: rings every consumer that is armed. */
 void shmframe_pool_ring (ShmFramePool *self);
 /* With `growing` and the lock held: commits slots until there are `target`, as far as there are any.
@@ -139,5 +135,9 @@ guint shmframe_pool_need (const ShmFramePool *self, guint held);
 
 ShmFrameReader *shmframe_reader_ref (ShmFrameReader *self);
 void shmframe_reader_unref (ShmFrameReader *self); /* takes NULL */
+/* Adds what a consumer says of its leases' latency, `frames` after it came. It writes that itself, so no
+ * more is believed than one lease of each frame that it could have. Any thread. */
+void shmframe_reader_add_latency (const ShmFrameReader *self, guint64 frames,
+                                  ShmFrameHistogram *sum);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (ShmFramePool, shmframe_pool_unref)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (ShmFrameReader, shmframe_reader_unref)

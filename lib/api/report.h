@@ -3,8 +3,8 @@
 
 #include "api/pool.h"
 
-/* A producer's statistics, as the a{sv} of shmframe_producer_get_stats(). Takes the pool's lock for
- * the time of the copy. (transfer full, floating) */
+/* A producer's statistics, as the a{sv} of shmframe_producer_get_stats(). Takes the pool's lock
+ * while it copies numbers, not while it makes the answer. (transfer full, floating) */
 GVariant *shmframe_report_pool (ShmFramePool *pool, const char *path);
 /* One consumer's entry in it. Takes the pool's lock. (transfer full, floating) */
 GVariant *shmframe_report_reader (ShmFramePool *pool, ShmFrameReader *reader);

@@ -239,7 +239,7 @@ on_event (Consumer *self, ShmFrameEvent *event)
       self->evictions++;
       break;
     case SHMFRAME_EVENT_LOST:
-      fail (self, "the producer is gone");
+      fail (self, g_variant_get_string (shmframe_event_get_value (event), NULL));
       break;
     case SHMFRAME_EVENT_EVENTS_LOST:
       /* To a consumer that was stopped; formats and `done` are sticky. */

@@ -99,7 +99,8 @@ SHMFRAME_API void shmframe_producer_set_flushing (ShmFrameProducer *self, gboole
  * gone: ns at most, and how often, which only grows.
  * Once there is a format: segment u, committed-slots u, committed-bytes t, slot-bytes t, held u (slots
  * that the producer holds), passes t, format a{sv}, format-number u, slot-states ay (a byte for each
- * slot: 0 uncommitted, 1 free, 2 writing, 3 live, 4 retired, 5 live and pinned by the producer, 6 being committed). */
+ * slot: 0 uncommitted, 1 free, 2 writing, 3 live, 4 retired, 5 live and pinned by the producer, 6 being
+ * committed). */
 SHMFRAME_API GVariant *shmframe_producer_get_stats (ShmFrameProducer *self);
 
 /* Gives the name back and tells the consumers; what they hold stays good. Dropping the last reference
