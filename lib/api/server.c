@@ -326,10 +326,13 @@ send_segment (Peer *peer)
   ShmFramePool *pool = peer->server->pool;
   g_autoptr (ShmFrameSegment) segment = NULL;
   ShmFrameMessage message = { .type = SHMFRAME_MESSAGE_SEGMENT };
+  gboolean evicted;
   int fd;
 
   g_mutex_lock (&pool->lock);
-  if (pool->slots && pool->slots->segment->layout.segment != peer->segment_sent
+  /* Just now, perhaps for this very segment, which would be one too many for it: tell it first. */
+  evicted = peer->reader && peer->reader->evicted_because;
+  if (!evicted && pool->slots && pool->slots->segment->layout.segment != peer->segment_sent
       && (peer->reader || peer->segment_seen == peer->segment_sent))
     {
       segment = shmframe_segment_ref (pool->slots->segment);
@@ -339,7 +342,7 @@ send_segment (Peer *peer)
     }
   g_mutex_unlock (&pool->lock);
   if (segment == NULL)
-    return TRUE;
+    return !evicted;
   fd = shmframe_memory_get_fd (segment->memory);
   if (!send_to (peer, &message, &fd, 1))
     return FALSE;
