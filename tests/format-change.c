@@ -167,16 +167,6 @@ change (gpointer producer)
   return NULL;
 }
 
-static gboolean
-is_waiting (ShmFrameProducer *producer)
-{
-  g_autoptr (GVariant) stats = shmframe_producer_get_stats (producer);
-  gboolean waiting = FALSE;
-
-  g_variant_lookup (stats, "waiting", "b", &waiting);
-  return waiting;
-}
-
 /* A lossless one is waited for, and the statistics say so. */
 static void
 test_lossless (void)
@@ -193,8 +183,7 @@ test_lossless (void)
   producer_format (producer, 256, 192);
   producer_publish (producer, 1);
   thread = g_thread_new ("change", change, producer);
-  while (!is_waiting (producer))
-    g_usleep (1000);
+  producer_await_stat (producer, "waiting", 1);
   agent_expect (agent, "frame 1 1 good", "next -1");
   agent_expect (agent, "format 256x192 2", "next -1");
   agent_expect (agent, "frame 2 2 good", "next -1");
