@@ -85,11 +85,15 @@ def test_watch_all():
     assert await_event(watch, 'pool-added')['pool'] == 'second'
     await_event(watch, 'attached')
     stop(first, signal.SIGKILL)
-    seen = []
-    assert await_event(watch, 'pool-removed', seen)['pool'] == 'first'
-    assert 'lost' in seen, seen
-    assert stop(watch)[0] == 0
+    event = await_event(watch, 'lost')
+    assert event['pool'] == 'first' and 'its producer has gone: ' in event['reason'], event
+    assert await_event(watch, 'pool-removed')['pool'] == 'first'
+    # How it ended, not only that its socket is gone.
     stop(second)
+    event = await_event(watch, 'lost')
+    assert event['pool'] == 'second' and 'ended the connection' in event['reason'], event
+    assert await_event(watch, 'pool-removed')['pool'] == 'second'
+    assert stop(watch)[0] == 0
 
 
 def test_watch_closed():
