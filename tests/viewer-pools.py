@@ -30,7 +30,7 @@ def test_restart():
     zoom_to_one(window)
     await_card(window, first)
     stop(producer, signal.SIGKILL)
-    await_notice(window, 'Not attached .*its producer has gone')
+    await_notice(window, 'Not attached .*the producer died, or was killed')
     window.await_text('ViewerStatus', '^no producer$')
     await_value(lambda: 'No producer: it ended or died' in row(window, 'cam').name, 'the reason in the list')
     corner = place(window, testcard.WIDTH, testcard.HEIGHT)

@@ -8,6 +8,7 @@ import json
 import pathlib
 import signal
 import sys
+import time
 
 sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent))  # last: inspect.py is there
 import toolbox  # noqa: E402
@@ -100,6 +101,14 @@ def test_silent():
     finish(producer, signal.SIGTERM)
 
 
+def test_timeless():
+    """It is said what could not be judged."""
+    producer = produce('timeless')
+    code, out, _ = finish(check('timeless', '--seconds', '1'))
+    assert code == 0 and 'frames without pts: order and lateness not judged' in out, out
+    finish(producer, signal.SIGTERM)
+
+
 def test_dropping():
     """What the producer drops and counts is a gap; watch says how many."""
     producer = produce('dropping')
@@ -146,10 +155,12 @@ def test_dies():
     assert code == 3 and out.splitlines()[-1].startswith('faults: gap '), out
 
     producer = produce('clean')
-    process = check('clean', '--seconds', '3', *LIMITS)
+    process = check('clean', '--seconds', '4', *LIMITS)
+    time.sleep(2)  # it has seen some frames
     finish(producer, signal.SIGKILL)
     code, out, err = finish(process)
-    assert code == 1 and err and 'clean:' not in out, (out, err)
+    assert code == 1 and 'the producer died, or was killed' in err, (out, err)
+    assert out.splitlines()[-1].startswith('failed: ') and ' frames in ' in out, out
 
 
 def test_ended():
@@ -174,9 +185,9 @@ def test_comes_back():
         producer = produce('clean')
     code, out, err = finish(process, signal.SIGINT)
     assert code == 1 and 'its producer was lost, and came back, ' in err, (out, err)
-    assert 'lost: ' in out and 'clean:' not in out, out
+    assert 'lost: ' in out and '\nclean: ' not in out, out
     finish(producer, signal.SIGTERM)
 
 
-toolbox.main('check', (test_verdicts, test_text, test_jpeg, test_h264, test_silent, test_dropping, test_not_there,
-                       test_dies, test_ended, test_comes_back))
+toolbox.main('check', (test_verdicts, test_text, test_jpeg, test_h264, test_silent, test_timeless, test_dropping,
+                       test_not_there, test_dies, test_ended, test_comes_back))
