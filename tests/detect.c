@@ -302,6 +302,15 @@ test_ended (void)
   scene_play (&scene, 50);
   for (FaultKind i = 0; i < N_FAULTS; i++)
     g_assert_cmpuint (scene.counts[i], ==, 0);
+
+  /* The next one is told of before it is seen. */
+  detector_set_ended (scene.detector, TRUE, scene.next.sequence - 1);
+  scene_wait (&scene, 100);
+  detector_set_ended (scene.detector, FALSE, scene.next.sequence);
+  scene.next.pts_ns -= 15 * FRAME_NS;
+  scene_play (&scene, 50);
+  for (FaultKind i = 0; i < N_FAULTS; i++)
+    g_assert_cmpuint (scene.counts[i], ==, 0);
   scene_wait (&scene, 50);
   scene_end (&scene, FAULT_FREEZE, 1);
 }

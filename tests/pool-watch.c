@@ -108,6 +108,16 @@ static const PoolWatchCallbacks callbacks = {
   }                                                                                                \
   G_STMT_END
 
+/* What it said so far of that field. */
+#define HEARD(heard, field)                                                                        \
+  (G_GNUC_EXTENSION ({                                                                             \
+    __typeof__ ((heard).field) value_;                                                             \
+    g_mutex_lock (&(heard).lock);                                                                  \
+    value_ = (heard).field;                                                                        \
+    g_mutex_unlock (&(heard).lock);                                                                \
+    value_;                                                                                        \
+  }))
+
 static PoolWatch *
 watch_pool (const char *pool, Heard *heard, gboolean pixels, gboolean lease)
 {
@@ -134,7 +144,7 @@ static void
 publish (Child *child, Heard *heard, guint8 value)
 {
   g_autofree char *line = g_strdup_printf ("publish 1 %u", value);
-  guint before = heard->frames;
+  guint before = HEARD (*heard, frames);
 
   child_do (child, line);
   AWAIT (heard, heard->frames > before);
@@ -155,20 +165,20 @@ test_follows (void)
   PoolWatch *watch = watch_pool ("follows", &heard, TRUE, FALSE);
 
   AWAIT (&heard, heard.reason != NULL);
-  g_assert_nonnull (strstr (heard.reason, "no producer has that name"));
+  g_assert_nonnull (strstr (HEARD (heard, reason), "no producer has that name"));
   start (&child, "follows", 1);
   AWAIT (&heard, heard.attached == 1);
   for (guint8 i = 1; i <= 10; i++) /* too few to learn their rate */
     {
       publish (&child, &heard, i);
-      g_assert_cmpuint (heard.sequence, ==, i);
-      g_assert_cmpuint (heard.value, ==, i);
+      g_assert_cmpuint (HEARD (heard, sequence), ==, i);
+      g_assert_cmpuint (HEARD (heard, value), ==, i);
     }
-  g_assert_cmpuint (heard.missed, ==, 0);
+  g_assert_cmpuint (HEARD (heard, missed), ==, 0);
   AWAIT (&heard, heard.views > 2);
-  g_assert_cmpuint (heard.consumers, ==, 0);
+  g_assert_cmpuint (HEARD (heard, consumers), ==, 0);
   for (FaultKind i = 0; i < N_FAULTS; i++)
-    g_assert_cmpuint (heard.faults[i], ==, 0);
+    g_assert_cmpuint (HEARD (heard, faults[i]), ==, 0);
   end_watch (watch, &heard);
   child_end (&child, 0);
 }
@@ -189,18 +199,18 @@ follow_restart (const char *pool, guint lease)
     publish (&child, &heard, i);
   child_end (&child, SIGKILL);
   AWAIT (&heard, heard.lost >= 1);
-  g_assert_nonnull (heard.reason);
+  g_assert_nonnull (HEARD (heard, reason));
   AWAIT (&heard, strstr (heard.reason, "the producer died, or was killed") != NULL);
 
   start (&child, pool, 1);
   AWAIT (&heard, heard.attached == 2);
   AWAIT (&heard, heard.consumers == lease);
   publish (&child, &heard, 9);
-  g_assert_cmpuint (heard.sequence, ==, 1);
-  g_assert_cmpuint (heard.value, ==, 9);
-  g_assert_cmpuint (heard.missed, ==, 0);
+  g_assert_cmpuint (HEARD (heard, sequence), ==, 1);
+  g_assert_cmpuint (HEARD (heard, value), ==, 9);
+  g_assert_cmpuint (HEARD (heard, missed), ==, 0);
   for (FaultKind i = 0; i < N_FAULTS; i++)
-    g_assert_cmpuint (heard.faults[i], ==, 0);
+    g_assert_cmpuint (HEARD (heard, faults[i]), ==, 0);
   pool_watch_get_counters (watch, &counters);
   g_assert_cmpuint (counters.seen, ==, 6);
   g_assert_cmpuint (counters.unseen, ==, 0);
@@ -241,10 +251,10 @@ test_lease_restart (void)
   start (&child, "lease-restart", 1);
   publish (&child, &heard, 5); /* no duplicate, and not out of order */
   publish (&child, &heard, 6);
-  g_assert_cmpuint (heard.sequence, ==, 2);
-  g_assert_cmpuint (heard.missed, ==, 0);
+  g_assert_cmpuint (HEARD (heard, sequence), ==, 2);
+  g_assert_cmpuint (HEARD (heard, missed), ==, 0);
   for (FaultKind i = 0; i < N_FAULTS; i++)
-    g_assert_cmpuint (heard.faults[i], ==, 0);
+    g_assert_cmpuint (HEARD (heard, faults[i]), ==, 0);
   end_watch (watch, &heard);
   child_end (&child, 0);
 }
@@ -262,8 +272,8 @@ test_closed (void)
   AWAIT (&heard, heard.attached == 1);
   child_do (&child, "close");
   AWAIT (&heard, heard.lost == 1);
-  g_assert_nonnull (strstr (heard.reason, "the producer has ended"));
-  g_assert_null (strstr (heard.reason, "attach again")); /* it does so itself */
+  g_assert_nonnull (strstr (HEARD (heard, reason), "the producer has ended"));
+  g_assert_null (strstr (HEARD (heard, reason), "attach again")); /* it does so itself */
   end_watch (watch, &heard);
   child_end (&child, 0);
 }
@@ -280,7 +290,7 @@ test_stopped (void)
   AWAIT (&heard, heard.attached == 1);
   g_assert_cmpint (kill (child.pid, SIGSTOP), ==, 0);
   AWAIT (&heard, heard.lost == 1);
-  g_assert_nonnull (strstr (heard.reason, "is it stopped?"));
+  g_assert_nonnull (strstr (HEARD (heard, reason), "is it stopped?"));
   g_assert_cmpint (kill (child.pid, SIGCONT), ==, 0);
   AWAIT (&heard, heard.attached == 2);
   publish (&child, &heard, 1);
@@ -312,13 +322,13 @@ test_format (void)
       child_do (&child, formats[i].command);
       publish (&child, &heard, 7); /* the same value: no duplicate, it is another format */
       publish (&child, &heard, 8);
-      g_assert_cmpuint (heard.width, ==, formats[i].width);
+      g_assert_cmpuint (HEARD (heard, width), ==, formats[i].width);
       publish (&child, &heard, 7);
     }
-  g_assert_cmpuint (heard.sequence, ==, 7);
-  g_assert_cmpuint (heard.attached, ==, 1);
+  g_assert_cmpuint (HEARD (heard, sequence), ==, 7);
+  g_assert_cmpuint (HEARD (heard, attached), ==, 1);
   for (FaultKind i = 0; i < N_FAULTS; i++)
-    g_assert_cmpuint (heard.faults[i], ==, 0);
+    g_assert_cmpuint (HEARD (heard, faults[i]), ==, 0);
   end_watch (watch, &heard);
   child_end (&child, 0);
 }
@@ -339,16 +349,16 @@ test_format_before_frame (void)
       child_do (&child, "format 32 32");
       watch = watch_pool ("between", &heard, i == 0, FALSE);
       AWAIT (&heard, heard.attached == 1 && heard.views > 3);
-      g_assert_cmpuint (heard.lost, ==, 0);
+      g_assert_cmpuint (HEARD (heard, lost), ==, 0);
       if (i == 1) /* it lasts */
         {
           AWAIT (&heard, heard.lost == 1);
-          g_assert_nonnull (strstr (heard.reason, "does not tell of"));
+          g_assert_nonnull (strstr (HEARD (heard, reason), "does not tell of"));
         }
       publish (&child, &heard, 2);
       AWAIT (&heard, heard.attached == 1 + i && heard.reason == NULL);
-      g_assert_cmpuint (heard.sequence, ==, 2);
-      g_assert_cmpuint (heard.lost, ==, i);
+      g_assert_cmpuint (HEARD (heard, sequence), ==, 2);
+      g_assert_cmpuint (HEARD (heard, lost), ==, i);
       end_watch (watch, &heard);
       child_end (&child, 0);
     }
@@ -374,8 +384,8 @@ test_format_each_frame (void)
     }
   AWAIT (&heard, heard.sequence == 500);
   g_test_message ("%u seen", heard.frames);
-  g_assert_cmpuint (heard.attached, ==, 1);
-  g_assert_cmpuint (heard.lost, ==, 0);
+  g_assert_cmpuint (HEARD (heard, attached), ==, 1);
+  g_assert_cmpuint (HEARD (heard, lost), ==, 0);
   end_watch (watch, &heard);
   child_end (&child, 0);
 }
@@ -411,9 +421,9 @@ test_unseen (void)
   g_test_message ("%" G_GUINT64_FORMAT " unseen", counters.unseen);
   g_assert_cmpuint (counters.unseen, >, 0);
   g_assert_cmpuint (counters.overtaken, ==, 0); /* nothing was copied */
-  g_assert_cmpuint (heard.faults[FAULT_GAP], >=, 1);
+  g_assert_cmpuint (HEARD (heard, faults[FAULT_GAP]), >=, 1);
   for (FaultKind i = 0; i < N_FAULTS; i++)
-    g_assert_true (i == FAULT_GAP || heard.faults[i] == 0);
+    g_assert_true (i == FAULT_GAP || HEARD (heard, faults[i]) == 0);
   end_watch (watch, &heard);
   child_end (&child, 0);
 }
@@ -437,7 +447,7 @@ test_duplicate (void)
       publish (&child, &heard, 4);
       publish (&child, &heard, 5);
       AWAIT (&heard, heard.faults[FAULT_DUPLICATE] == i + 1);
-      g_assert_cmpuint (heard.fault_sequence, ==, i * 6 + 5);
+      g_assert_cmpuint (HEARD (heard, fault_sequence), ==, i * 6 + 5);
     }
   end_watch (watch, &heard);
   child_end (&child, 0);
@@ -461,8 +471,8 @@ find_tear (const char *pool, guint lease)
   child_do (&child, "scribble 3");
   publish (&child, &heard, 4);
   publish (&child, &heard, 5);
-  g_assert_cmpuint (heard.faults[FAULT_TEAR], ==, 1);
-  g_assert_cmpuint (heard.fault_sequence, ==, 2);
+  g_assert_cmpuint (HEARD (heard, faults[FAULT_TEAR]), ==, 1);
+  g_assert_cmpuint (HEARD (heard, fault_sequence), ==, 2);
   end_watch (watch, &heard);
   child_end (&child, 0);
 }
@@ -576,7 +586,7 @@ test_no_history (void)
       frame = shmframe_producer_acquire (producer, &error);
       g_assert_no_error (error);
     }
-  g_assert_cmpuint (heard.faults[FAULT_FREEZE], ==, 0);
+  g_assert_cmpuint (HEARD (heard, faults[FAULT_FREEZE]), ==, 0);
   AWAIT (&heard, heard.faults[FAULT_FREEZE] == 1); /* now it is */
   end_watch (watch, &heard);
 }
@@ -600,12 +610,12 @@ test_ended (void)
         }
       AWAIT (&heard, heard.frames == 1);
       AWAIT (&heard, heard.views > 150); /* 3 s at least */
-      g_assert_cmpuint (heard.faults[FAULT_FREEZE], ==, 0);
+      g_assert_cmpuint (HEARD (heard, faults[FAULT_FREEZE]), ==, 0);
       if (i == 1)
         {
           publish_size (producer, 64 * 32, 0); /* a new stream, which stops */
           AWAIT (&heard, heard.faults[FAULT_FREEZE] == 1);
-          g_assert_false (heard.blames_consumer);
+          g_assert_false (HEARD (heard, blames_consumer));
         }
       end_watch (watch, &heard);
     }
@@ -646,7 +656,7 @@ test_waiting (void)
   thread = g_thread_new ("publish", publish_until_flushing, producer);
   watch = watch_for_freeze ("waiting", &heard, 2000 * MS_NS);
   AWAIT (&heard, heard.faults[FAULT_FREEZE] == 1);
-  g_assert_true (heard.blames_consumer);
+  g_assert_true (HEARD (heard, blames_consumer));
   shmframe_producer_set_flushing (producer, TRUE);
   g_thread_join (thread);
   end_watch (watch, &heard);
@@ -673,7 +683,7 @@ test_coded (void)
           AWAIT (&heard, heard.frames == j);
         }
       g_ptr_array_unref (pool_watch_collect (watch)); /* it is done with the last one */
-      g_assert_cmpuint (heard.faults[FAULT_BACKWARDS], ==, i == 0);
+      g_assert_cmpuint (HEARD (heard, faults[FAULT_BACKWARDS]), ==, i == 0);
       end_watch (watch, &heard);
     }
 }

@@ -20,6 +20,8 @@ typedef struct
   char *problem;  /* why it is not attached */
   guint losses;
   guint64 timeless; /* frames without pts */
+  gboolean counted;
+  guint64 published[2]; /* frames, as the producer said first and last */
   guint counts[N_FAULTS];
   guint n_faults;
   GPtrArray *faults; /* of JsonNode */
@@ -56,6 +58,8 @@ hear_state (PoolWatch *watch, const char *reason, gpointer data)
       if (!self->json)
         g_print ("lost: %s\n", text);
     }
+  else if (self->losses > 0 && !self->json)
+    g_print ("back\n");
   if (!self->was_attached)
     g_timeout_add_once (GRACE_MS, give_up, self);
   g_mutex_unlock (&self->lock);
@@ -69,6 +73,10 @@ hear_view (PoolWatch *watch, PoolView *view, gpointer data)
   g_mutex_lock (&self->lock);
   self->ended = FALSE;
   g_variant_lookup (view->stats, "ended", "b", &self->ended);
+  self->published[1] = lookup_number (view->stats, "frames");
+  if (!self->counted || self->published[1] < self->published[0]) /* another producer */
+    self->published[0] = self->published[1];
+  self->counted = TRUE;
   g_mutex_unlock (&self->lock);
   pool_view_free (view);
 }
@@ -93,14 +101,12 @@ describe_fault (const Fault *fault)
   g_autoptr (JsonBuilder) builder = json_builder_new ();
 
   json_builder_begin_object (builder);
-  json_builder_set_member_name (builder, "kind");
-  json_builder_add_string_value (builder, fault_kind_name (fault->kind));
+  json_add_string (builder, "kind", fault_kind_name (fault->kind));
   json_builder_set_member_name (builder, "sequence");
   json_builder_add_int_value (builder, (gint64) fault->sequence);
   json_builder_set_member_name (builder, "monotonic-ns");
   json_builder_add_int_value (builder, fault->time_ns);
-  json_builder_set_member_name (builder, "text");
-  json_builder_add_string_value (builder, fault->text);
+  json_add_string (builder, "text", fault->text);
   json_builder_end_object (builder);
   return json_builder_get_root (builder);
 }
@@ -141,6 +147,13 @@ get_fps (const Check *self, const PoolWatchCounters *counters)
   return (double) (frames - 1) * 1e9 / (double) (self->last_ns - self->first_ns);
 }
 
+/* A verdict on one frame of many would be none. */
+static gboolean
+saw_too_few (const Check *self, const PoolWatchCounters *counters)
+{
+  return (self->published[1] - self->published[0]) / 10 > counters->seen;
+}
+
 static int
 judge (Check *self, const PoolWatchCounters *counters)
 {
@@ -150,6 +163,11 @@ judge (Check *self, const PoolWatchCounters *counters)
     self->problem = g_strdup_printf (
         "pool %s: no frame came that could be looked at: %s", self->pool,
         self->ended ? "its stream has ended" : "is its producer paused, or its history 0?");
+  else if (self->attached && saw_too_few (self, counters))
+    self->problem = g_strdup_printf (
+        "pool %s: of %" G_GUINT64_FORMAT " frames only %" G_GUINT64_FORMAT
+        " could be looked at: is its history 0, or this machine too busy?",
+        self->pool, self->published[1] - self->published[0], counters->seen);
   else if (self->attached && counters->attaches > 1)
     self->problem = g_strdup_printf (
         "pool %s: its producer was lost, and came back, %" G_GUINT64_FORMAT " time(s) meanwhile",
@@ -194,19 +212,12 @@ print_verdict (const Check *self, int code, const PoolWatchCounters *counters, d
 }
 
 static void
-add_number (JsonBuilder *builder, const char *name, guint64 value)
-{
-  json_builder_set_member_name (builder, name);
-  json_builder_add_int_value (builder, (gint64) value);
-}
-
-static void
 add_faults (JsonBuilder *builder, Check *self)
 {
   json_builder_set_member_name (builder, "counts");
   json_builder_begin_object (builder);
   for (FaultKind i = 0; i < N_FAULTS; i++)
-    add_number (builder, fault_kind_name (i), self->counts[i]);
+    json_add_number (builder, fault_kind_name (i), self->counts[i]);
   json_builder_end_object (builder);
   json_builder_set_member_name (builder, "faults");
   json_builder_begin_array (builder);
@@ -233,11 +244,11 @@ print_verdict_json (Check *self, int code, const PoolWatchCounters *counters, do
   json_builder_add_double_value (builder, seconds);
   json_builder_set_member_name (builder, "fps");
   json_builder_add_double_value (builder, get_fps (self, counters));
-  add_number (builder, "frames", counters->seen);
-  add_number (builder, "unseen", counters->unseen);
-  add_number (builder, "overtaken", counters->overtaken);
-  add_number (builder, "without-pts", self->timeless);
-  add_number (builder, "losses", self->losses);
+  json_add_number (builder, "frames", counters->seen);
+  json_add_number (builder, "unseen", counters->unseen);
+  json_add_number (builder, "overtaken", counters->overtaken);
+  json_add_number (builder, "without-pts", self->timeless);
+  json_add_number (builder, "losses", self->losses);
   json_builder_set_member_name (builder, "ended");
   json_builder_add_boolean_value (builder, self->ended);
   add_faults (builder, self);

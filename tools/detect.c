@@ -473,6 +473,8 @@ detector_unseen (Detector *self, gint64 now_ns)
 void
 detector_set_ended (Detector *self, gboolean ended, guint64 latest)
 {
+  if (self->ended && !ended)
+    begin_stream (self); /* this is heard before its first frame is seen */
   self->ended = ended;
   self->last_of_stream = latest;
 }

@@ -6,6 +6,7 @@
 #define ANSWER_NS (500 * MS_NS) /* how long one question may take */
 #define RETRY_NS (200 * MS_NS)  /* between attempts to attach */
 #define STATS_NS (250 * MS_NS)
+#define ASK_MIN_NS (20 * MS_NS)
 #define UNREAD_NS (2000 * MS_NS) /* without a frame in a known format, before it is said */
 #define POLL_MIN_NS (1 * MS_NS)
 #define POLL_MAX_NS (10 * MS_NS)
@@ -280,6 +281,9 @@ ask (PoolWatch *self)
   gint64 interval_ns
       = self->options.stats_interval_ns > 0 ? self->options.stats_interval_ns : STATS_NS;
 
+  /* Whether a silence is right must be known before it is too long. */
+  if (self->options.limits.freeze_ns > 0)
+    interval_ns = MIN (interval_ns, MAX (self->options.limits.freeze_ns / 4, ASK_MIN_NS));
   self->ask_ns = now_ns () + interval_ns;
   if (view == NULL && !g_error_matches (error, SHMFRAME_ERROR, SHMFRAME_ERROR_TIMED_OUT))
     {
@@ -420,9 +424,11 @@ pool_watch_collect (PoolWatch *self)
   g_cond_broadcast (&self->changed);
   if (self->consumer != NULL)
     shmframe_consumer_set_flushing (self->consumer, TRUE);
-  while (self->collected == NULL)
+  while (self->collected == NULL && !self->ending)
     g_cond_wait (&self->changed, &self->lock);
   frames = g_steal_pointer (&self->collected);
+  if (frames == NULL)
+    frames = g_ptr_array_new_with_free_func ((GDestroyNotify) shmframe_frame_unref);
   self->collecting = FALSE;
   g_cond_broadcast (&self->changed);
   g_mutex_unlock (&self->lock);

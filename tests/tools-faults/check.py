@@ -5,6 +5,7 @@
 The limits are wide: a busy machine is no fault.
 """
 import json
+import os
 import pathlib
 import signal
 import sys
@@ -179,15 +180,30 @@ def test_comes_back():
     """A producer that crashes and is started again is no clean pool."""
     producer = produce('clean')
     process = check('clean', '--seconds', '60', *LIMITS)
-    finish(produce('other'), signal.SIGKILL)  # which takes longer than to attach
+    memory = pathlib.Path(f'/proc/{process.pid}/maps')
+    toolbox.await_true(lambda: 'shmframe-clean' in memory.read_text())
+    finish(produce('other'), signal.SIGKILL)  # which takes longer than what is left of attaching
     for _ in range(2):
         finish(producer, signal.SIGKILL)
+        await_line(process, 'lost: ')
         producer = produce('clean')
+        await_line(process, 'back')
     code, out, err = finish(process, signal.SIGINT)
     assert code == 1 and 'its producer was lost, and came back, ' in err, (out, err)
-    assert 'lost: ' in out and '\nclean: ' not in out, out
+    assert '\nclean: ' not in out, out
     finish(producer, signal.SIGTERM)
 
 
+def test_too_few():
+    """A pool of which hardly a frame can be looked at is not called clean, whatever was seen by luck."""
+    producer = start('gst-launch-1.0', '-q', 'videotestsrc', 'is-live=true', 'pattern=snow', '!',
+                     'video/x-raw,framerate=30/1', '!', 'shmframesink', 'pool=few', 'history=0')
+    toolbox.await_true(lambda: os.path.exists(f'{toolbox.folder}/few.sock'))
+    for _ in range(3):
+        code, out, err = finish(check('few', '--seconds', '2', '--freeze', '0', '--late', '1000'))
+        assert code == 1 and 'could be looked at' in err, (out, err)
+    finish(producer, signal.SIGINT)
+
+
 toolbox.main('check', (test_verdicts, test_text, test_jpeg, test_h264, test_silent, test_timeless, test_dropping,
-                       test_not_there, test_dies, test_ended, test_comes_back))
+                       test_not_there, test_dies, test_ended, test_comes_back, test_too_few))
