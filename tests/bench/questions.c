@@ -23,8 +23,7 @@ ask (gpointer producer)
 {
   while (!g_atomic_int_get (&done))
     {
-      g_autoptr (GVariant) stats = shmframe_producer_get_stats (producer);
-
+      g_variant_unref (shmframe_producer_get_stats (producer));
       g_usleep (500);
     }
   return NULL;
