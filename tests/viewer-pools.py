@@ -8,6 +8,7 @@ import re
 import signal
 import socket
 import sys
+import time
 
 import testcard
 import toolbox
@@ -165,6 +166,48 @@ def test_log():
     window.keys('alt+5')
     window.await_text('ViewerEventLog', '^attached$')
     window.await_text('ViewerEventLog', '^freeze$')
+    window.quit()
+
+
+def test_stopped():
+    """A producer that is stopped is there, and says nothing."""
+    producer = show_card('cam', Card('I420', 'bt601'))
+    window = open_window('cam')
+    await_live(window)
+    producer.send_signal(signal.SIGSTOP)
+    await_notice(window, 'Not attached .*is it stopped')
+    await_value(lambda: window.root.texts().count('producer does not answer') == 2,
+                'that in the header and the status line')
+    await_value(lambda: row(window, 'cam').name.startswith('cam, the producer did not answer'),
+                lambda: f'that in the list: {row(window, "cam").name}')
+    producer.send_signal(signal.SIGCONT)
+    await_live(window)
+    window.quit()
+
+
+def test_ended():
+    """The stream, while the producer lives."""
+    assert start(fault_producer, 'ended', 'cam').stdout.readline() == 'ready\n'
+    window = open_window('cam')
+    window.await_text('ViewerStatus', '^ended$')
+    window.keys('alt+5')
+    window.await_text('ViewerEventLog', '^ended$')
+    window.quit()
+
+
+def test_evicted():
+    """By a live producer: who, and why."""
+    launch(solid('cam', 30, 200, 200))
+    consumer = launch(['shmframesrc', 'pool=cam', 'delivery=lossless', '!', 'fakesink'])
+    window = open_window('cam')
+    await_live(window)
+    window.keys('alt+5')
+    await_value(lambda: consumers('cam') == ['gst-launch-1.0'], 'the consumer')
+    time.sleep(0.5)  # the window asks four times a second
+    consumer.send_signal(signal.SIGSTOP)
+    window.await_text('ViewerEventLog',
+                      rf'^gst-launch-1.0 \(pid {consumer.pid}\) was evicted: its window was full')
+    stop(consumer, signal.SIGKILL)
     window.quit()
 
 

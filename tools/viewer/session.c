@@ -312,6 +312,19 @@ viewer_session_is_attached (ViewerSession *self)
   return self->reason == NULL;
 }
 
+const char *
+viewer_session_get_state (ViewerSession *self)
+{
+  gboolean ended = FALSE;
+
+  if (self->reason != NULL)
+    return g_str_has_suffix (self->reason, "is it stopped?") ? "producer does not answer"
+                                                             : "no producer";
+  if (self->view != NULL)
+    g_variant_lookup (self->view->stats, "ended", "b", &ended);
+  return ended ? "ended" : "live";
+}
+
 const PoolView *
 viewer_session_get_view (ViewerSession *self)
 {

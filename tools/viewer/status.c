@@ -53,7 +53,7 @@ dup_state (ViewerSession *session)
   guint n, position = viewer_session_get_position (session, &n);
 
   if (!viewer_session_get_paused (session))
-    return g_strdup (viewer_session_is_attached (session) ? "live" : "no producer");
+    return g_strdup (viewer_session_get_state (session));
   return n != 0 ? g_strdup_printf ("paused: frame %u of %u", position + 1, n) : g_strdup ("paused");
 }
 
