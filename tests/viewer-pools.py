@@ -211,6 +211,22 @@ def test_evicted():
     window.quit()
 
 
+def test_small():
+    """The window can be made small, with all of its parts, and without."""
+    launch(solid('cam', 200, 200, 30))
+    window = open_window('cam')
+    await_live(window)
+    for keys, size in (([], (700, 500)), ([], (1360, 860)), (['F9', 'ctrl+F9'], (700, 500))):
+        window.keys(*keys)
+        xdotool('windowsize', window.id, *size)
+        time.sleep(0.5)  # GTK makes it larger again where its parts need that
+        geometry = xdotool('getwindowgeometry', window.id)
+        assert 'Geometry: {}x{}\n'.format(*size) in geometry, (size, geometry)
+        status = window.widget('ViewerStatus').box
+        assert status.x + status.width <= size[0] and status.y + status.height <= size[1], status
+    window.quit()
+
+
 def test_log_consumers():
     """Who comes and goes, and whose drops they are: the producer's are not held against who counts them."""
     producer = toolbox.Producer(child_producer, 'cam')
