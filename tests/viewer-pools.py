@@ -17,7 +17,7 @@ from testcard import Card
 from toolbox import start, stop
 from viewerwindow import (BACKGROUND, await_card, await_colour, await_live, await_notice, desk, launch, main,
                           near, open_window, place, row, rows, select, sequence, show_card, solid,
-                          title, zoom_to_one)
+                          title, viewer, zoom_to_one)
 
 inspect, fault_producer, hostile_pool, child_producer = sys.argv[2:6]
 
@@ -225,6 +225,12 @@ def test_small():
         status = window.widget('ViewerStatus').box
         assert status.x + status.width <= size[0] and status.y + status.height <= size[1], status
     window.quit()
+
+
+def test_usage():
+    for arguments in (['--bogus'], ['one', 'two']):
+        code, out, err = toolbox.run(viewer, *arguments)
+        assert code == 2 and out == '' and err != '', (arguments, code, out, err)
 
 
 def test_log_consumers():
