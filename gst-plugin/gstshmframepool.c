@@ -83,7 +83,10 @@ static gboolean
 start (GstBufferPool *pool)
 {
   GstShmFrameBufferPool *self = GST_SHM_FRAME_BUFFER_POOL (pool);
+  GstShmFrameLayout *layout = gst_shm_frame_writer_adopt_layout (self->writer, self->layout);
 
+  gst_shm_frame_layout_unref (self->layout);
+  self->layout = layout;
   /* Nothing is allocated ahead: a slot belongs to one frame. */
   gst_shm_frame_writer_set_pool_layout (self->writer, self->layout);
   return TRUE;

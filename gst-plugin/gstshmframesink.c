@@ -246,6 +246,7 @@ set_caps (GstBaseSink *base, GstCaps *caps)
     }
   g_clear_pointer (&self->layout, gst_shm_frame_layout_unref);
   self->layout = layout;
+  gst_shm_frame_writer_set_layout (self->writer, layout);
   if (pool && !gst_caps_is_equal (pool->caps, caps))
     gst_shm_frame_writer_set_pool_layout (self->writer, NULL);
   return TRUE;

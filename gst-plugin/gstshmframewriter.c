@@ -2,6 +2,8 @@
 #include "gstshmframewriter.h"
 #include "gstshmframeallocator.h"
 
+#include <string.h>
+
 struct _GstShmFrameWriter
 {
   ShmFrameProducer *producer;
@@ -9,6 +11,7 @@ struct _GstShmFrameWriter
   GMutex lock;
   GstShmFrameLayout *current; /* that the producer's format came from */
   GstShmFrameLayout *pool;
+  GstShmFrameLayout *sink; /* of its caps */
 };
 
 GstShmFrameWriter *
@@ -35,6 +38,7 @@ writer_clear (gpointer data)
 
   g_clear_pointer (&self->current, gst_shm_frame_layout_unref);
   g_clear_pointer (&self->pool, gst_shm_frame_layout_unref);
+  g_clear_pointer (&self->sink, gst_shm_frame_layout_unref);
   gst_clear_object (&self->allocator);
   g_clear_object (&self->producer);
   g_mutex_clear (&self->lock);
@@ -113,6 +117,47 @@ gst_shm_frame_writer_choose_layout (GstShmFrameWriter *self, GstShmFrameLayout *
   if (pool && gst_caps_is_equal (pool->caps, layout->caps))
     return g_steal_pointer (&pool);
   return gst_shm_frame_layout_ref (layout);
+}
+
+void
+gst_shm_frame_writer_set_layout (GstShmFrameWriter *self, GstShmFrameLayout *layout)
+{
+  g_autoptr (GstShmFrameLayout) old = NULL;
+
+  g_mutex_lock (&self->lock);
+  old = g_steal_pointer (&self->sink);
+  self->sink = gst_shm_frame_layout_ref (layout);
+  g_mutex_unlock (&self->lock);
+}
+
+static gboolean
+has_same_pixels (const GstVideoInfo *a, const GstVideoInfo *b)
+{
+  return GST_VIDEO_INFO_FORMAT (a) == GST_VIDEO_INFO_FORMAT (b)
+         && GST_VIDEO_INFO_WIDTH (a) == GST_VIDEO_INFO_WIDTH (b)
+         && GST_VIDEO_INFO_HEIGHT (a) == GST_VIDEO_INFO_HEIGHT (b)
+         && GST_VIDEO_INFO_INTERLACE_MODE (a) == GST_VIDEO_INFO_INTERLACE_MODE (b);
+}
+
+GstShmFrameLayout *
+gst_shm_frame_writer_adopt_layout (GstShmFrameWriter *self, GstShmFrameLayout *layout)
+{
+  g_autoptr (GstShmFrameLayout) sink = NULL;
+  GstShmFrameLayout *adopted;
+  GstVideoInfo info;
+
+  g_mutex_lock (&self->lock);
+  sink = self->sink ? gst_shm_frame_layout_ref (self->sink) : NULL;
+  g_mutex_unlock (&self->lock);
+  if (!sink || gst_caps_is_equal (sink->caps, layout->caps) || !gst_shm_frame_layout_is_raw (sink)
+      || !gst_shm_frame_layout_is_raw (layout) || !has_same_pixels (&sink->info, &layout->info))
+    return gst_shm_frame_layout_ref (layout);
+  info = sink->info;
+  memcpy (info.stride, layout->info.stride, sizeof info.stride);
+  memcpy (info.offset, layout->info.offset, sizeof info.offset);
+  info.size = layout->info.size;
+  adopted = gst_shm_frame_layout_new (sink->caps, &info, layout->size, NULL);
+  return adopted ? adopted : gst_shm_frame_layout_ref (layout);
 }
 
 void

@@ -38,6 +38,14 @@ gboolean gst_shm_frame_writer_prepare (GstShmFrameWriter *self, GstShmFrameLayou
 GstShmFrameLayout *gst_shm_frame_writer_choose_layout (GstShmFrameWriter *self,
                                                        GstShmFrameLayout *layout);
 
+/* The sink's layout: that of its caps. */
+void gst_shm_frame_writer_set_layout (GstShmFrameWriter *self, GstShmFrameLayout *layout);
+/* A pool's layout with the caps of the sink, where both say the same of the memory: what only renames
+ * frames on their way (capssetter) costs neither a copy nor a change of format. Else `layout` itself.
+ * (transfer full) */
+GstShmFrameLayout *gst_shm_frame_writer_adopt_layout (GstShmFrameWriter *self,
+                                                      GstShmFrameLayout *layout);
+
 /* The layout of the pool that was activated last. Pools with another one give ordinary memory: the
  * format must not go back and forth between them. */
 void gst_shm_frame_writer_set_pool_layout (GstShmFrameWriter *self, GstShmFrameLayout *layout);

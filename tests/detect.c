@@ -321,7 +321,11 @@ test_waiting (void)
   scene_play (&scene, 20);
   scene_wait (&scene, 50);
   g_assert_null (strstr (scene.text, "lossless consumer"));
-  scene_end (&scene, FAULT_FREEZE, 2);
+  detector_set_silent (scene.detector, TRUE);
+  scene_play (&scene, 20);
+  scene_wait (&scene, 50);
+  g_assert_nonnull (strstr (scene.text, "does not answer"));
+  scene_end (&scene, FAULT_FREEZE, 3);
 }
 
 /* What feeds the producer says that it repeats: it does, all the same. */
@@ -465,6 +469,47 @@ test_backwards (void)
   scene.next.pts_ns -= 1000 * FRAME_NS;
   scene_play (&scene, 100);
   scene_end (&scene, FAULT_BACKWARDS, 6);
+}
+
+/* One fault, however long; neither late nor a gap, whether pts catches up or goes on from there. */
+static void
+test_standing (void)
+{
+  Scene scene;
+
+  scene_begin (&scene);
+  for (guint i = 0; i < 2; i++)
+    {
+      scene_play (&scene, 20);
+      for (guint j = 0; j < 50; j++)
+        {
+          scene.next.pts_ns -= FRAME_NS;
+          scene_show (&scene);
+        }
+      g_assert_cmpuint (scene.sequence, ==, 21 + i * 70);
+      if (i == 0)
+        scene.next.pts_ns += 50 * FRAME_NS;
+    }
+  scene_play (&scene, 20);
+  g_assert_nonnull (strstr (scene.text, "that of the frame before"));
+  scene_end (&scene, FAULT_BACKWARDS, 2);
+}
+
+/* The same frame again may bear the same time. */
+static void
+test_standing_repeat (void)
+{
+  Scene scene;
+
+  scene_begin (&scene);
+  scene_play (&scene, 20);
+  for (guint i = 0; i < 20; i++)
+    {
+      scene.next.same = 1;
+      scene.next.pts_ns -= FRAME_NS;
+      scene_show (&scene);
+    }
+  scene_end_clean (&scene);
 }
 
 static void
@@ -677,6 +722,8 @@ main (int argc, char **argv)
   g_test_add_func ("/detect/gap-learned", test_gap_learned);
   g_test_add_func ("/detect/gap-dropped", test_gap_dropped);
   g_test_add_func ("/detect/backwards", test_backwards);
+  g_test_add_func ("/detect/standing", test_standing);
+  g_test_add_func ("/detect/standing-repeat", test_standing_repeat);
   g_test_add_func ("/detect/discont", test_discont);
   g_test_add_func ("/detect/late", test_late);
   g_test_add_func ("/detect/late-step", test_late_step);

@@ -167,7 +167,7 @@ change (gpointer producer)
   return NULL;
 }
 
-/* A lossless one is waited for. */
+/* A lossless one is waited for, and the statistics say so. */
 static void
 test_lossless (void)
 {
@@ -183,6 +183,7 @@ test_lossless (void)
   producer_format (producer, 256, 192);
   producer_publish (producer, 1);
   thread = g_thread_new ("change", change, producer);
+  producer_await_stat (producer, "waiting", 1);
   agent_expect (agent, "frame 1 1 good", "next -1");
   agent_expect (agent, "format 256x192 2", "next -1");
   agent_expect (agent, "frame 2 2 good", "next -1");

@@ -54,14 +54,14 @@ def test_watch():
     stop(reader, signal.SIGKILL)
     assert await_event(watch, 'consumer-detached')['pid'] == reader.pid
     stop(process, signal.SIGKILL)
-    assert await_event(watch, 'lost')['reason']
+    assert 'the producer died, or was killed' in await_event(watch, 'lost')['reason']
     process = start(producer, 'one')
     await_event(watch, 'attached')
     # A producer that stands still.
     process.send_signal(signal.SIGSTOP)
     assert 'is it stopped?' in await_event(watch, 'lost')['reason']
     event = await_event(watch, 'fault')
-    assert event['kind'] == 'freeze' and 'no frame for' in event['text'], event
+    assert event['kind'] == 'freeze' and 'producer does not answer' in event['text'], event
     process.send_signal(signal.SIGCONT)
     await_event(watch, 'attached')
     assert stop(watch, signal.SIGTERM)[0] == 0
@@ -85,11 +85,15 @@ def test_watch_all():
     assert await_event(watch, 'pool-added')['pool'] == 'second'
     await_event(watch, 'attached')
     stop(first, signal.SIGKILL)
-    seen = []
-    assert await_event(watch, 'pool-removed', seen)['pool'] == 'first'
-    assert 'lost' in seen, seen
-    assert stop(watch)[0] == 0
+    event = await_event(watch, 'lost')
+    assert event['pool'] == 'first' and 'its producer has gone: ' in event['reason'], event
+    assert await_event(watch, 'pool-removed')['pool'] == 'first'
+    # How it ended, not only that its socket is gone.
     stop(second)
+    event = await_event(watch, 'lost')
+    assert event['pool'] == 'second' and 'ended the connection' in event['reason'], event
+    assert await_event(watch, 'pool-removed')['pool'] == 'second'
+    assert stop(watch)[0] == 0
 
 
 def test_watch_closed():

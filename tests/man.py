@@ -49,11 +49,11 @@ def commands():
     return re.findall(r'^  ([a-z]+) ', toolbox.run(inspect, '--help')[1], re.M)
 
 
-def complete(*words):
+def complete(*words, path=None):
     done = subprocess.run(['bash', '--norc', '-u', '-c', COMPLETE, 'bash',
-                           f'{source}/tools/completions/{words[0]}', *words], text=True,
+                           f'{source}/tools/completions/{os.path.basename(words[0])}', *words], text=True,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=toolbox.PATIENCE,
-                          cwd=toolbox.folder)
+                          cwd=toolbox.folder, env={**os.environ, 'PATH': path or os.environ['PATH']})
     assert done.returncode == 0 and done.stderr == '', done.stderr
     return done.stdout.split('\n')[:-1] if done.stdout != '\n' else []
 
@@ -101,8 +101,23 @@ def test_pools():
     assert complete('frame-inspect', 'snapshot', 'camera', here) == [f'{here}a.png']
     assert complete('frame-viewer', 'cam') == ['camera']
     assert not os.path.exists(f'{toolbox.folder}/pwned')
+    assert complete('frame-inspect', 'show', f'{toolbox.folder}/cam') == [f'{toolbox.folder}/camera.sock']
     for writer in writers:
         writer.end()
+
+
+def test_not_in_path():
+    """The pools come from the frame-inspect that is typed, or that is beside the viewer."""
+    writer = toolbox.Producer(child, 'camera')
+    path = '/usr/bin:/bin'
+    assert not shutil.which('frame-inspect', path=path)
+    beside = f'{toolbox.folder}/frame-inspect'
+    os.symlink(inspect, beside)
+    for words in ((inspect, 'show'), (os.path.relpath(inspect, toolbox.folder), 'show'),
+                  (f'{toolbox.folder}/frame-viewer',), (f'{toolbox.folder}/files/frame-viewer',)):
+        assert complete(*words, 'cam', path=path) == ['camera'], words
+    assert complete('frame-inspect', 'show', 'cam', path=path) == []
+    writer.end()
 
 
 def test_viewer():
@@ -122,4 +137,4 @@ def test_viewer():
     assert {'--lease', '--version'} <= options
 
 
-toolbox.main('man', (test_inspect_page, test_inspect_completion, test_pools, test_viewer))
+toolbox.main('man', (test_inspect_page, test_inspect_completion, test_pools, test_not_in_path, test_viewer))

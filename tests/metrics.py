@@ -107,6 +107,14 @@ def test_numbers():
     two.end()
 
 
+def test_ended():
+    one = producer('one')
+    for line, ended in (('publish 1 1', 0), ('eos', 1), ('publish 1 1', 0)):
+        one.tell(line)
+        assert find(metrics(), 'shmframe_pool_ended', pool='one') == ended
+    one.end()
+
+
 def show(pool):
     return toolbox.run(inspect, 'show', pool, '--json')[1]
 
@@ -296,5 +304,5 @@ def test_errors():
         assert code == 2 and words in err and out == '', (arguments, code, out, err)
 
 
-toolbox.main('metrics', (test_none, test_numbers, test_histogram, test_reasons, test_crowd,
+toolbox.main('metrics', (test_none, test_numbers, test_ended, test_histogram, test_reasons, test_crowd,
                          test_names, test_escaping, test_json, test_body, test_listen, test_errors))

@@ -10,6 +10,7 @@
  *   flood                     publishes frames, bytes 1, 2, 3 ... 255, 1 ..., until the next line
  *   drop COUNT                counts frames as dropped
  *   scribble VALUE            writes that over the frame that was published last
+ *   eos                       ends the stream
  *   fork                      leaves a child with all descriptors, until the end of the input
  *   close
  */
@@ -91,6 +92,8 @@ child_obey (ShmFrameProducer *producer, const char *line)
       for (guint i = 0; poll (&input, 1, 0) == 0; i++)
         child_publish (producer, (guint8) (1 + i % 255), FALSE);
     }
+  else if (g_str_has_prefix (line, "eos"))
+    shmframe_producer_push_eos (producer);
   else if (g_str_has_prefix (line, "fork"))
     {
       char byte;

@@ -211,7 +211,7 @@ test_foreign (void)
   g_assert_cmpuint (pools->len, ==, 1);
   g_assert_false (shmframe_pool_info_is_live (pools->pdata[0]));
   g_assert_cmpstr (shmframe_pool_info_get_problem (pools->pdata[0]), ==,
-                   "not a pool, but another program's socket");
+                   "not a pool, or its lock file was removed");
   g_assert_cmpint (g_remove (path), ==, 0); /* not ours to sweep */
 }
 

@@ -19,6 +19,7 @@ typedef struct
   gboolean ended; /* its stream, as the producer said last */
   char *problem;  /* why it is not attached */
   guint losses;
+  guint64 timeless; /* frames without pts */
   guint counts[N_FAULTS];
   guint n_faults;
   GPtrArray *faults; /* of JsonNode */
@@ -81,6 +82,8 @@ hear_frame (PoolWatch *watch, const FrameSample *sample, ShmFrameFrame *frame, g
   if (self->first_ns == 0)
     self->first_ns = sample->publish_ns;
   self->last_ns = sample->publish_ns;
+  if (sample->pts_ns == SHMFRAME_TIME_UNKNOWN)
+    self->timeless++;
   g_mutex_unlock (&self->lock);
 }
 
@@ -155,32 +158,38 @@ judge (Check *self, const PoolWatchCounters *counters)
 }
 
 static void
-print_verdict (const Check *self, int code, const PoolWatchCounters *counters, double seconds)
+print_counts (const Check *self)
 {
   const char *separator = " ";
 
+  g_print ("faults:");
+  for (FaultKind i = 0; i < N_FAULTS; i++)
+    if (self->counts[i] > 0)
+      {
+        g_print ("%s%s %u", separator, fault_kind_name (i), self->counts[i]);
+        separator = ", ";
+      }
+  g_print ("; ");
+}
+
+static void
+print_verdict (const Check *self, int code, const PoolWatchCounters *counters, double seconds)
+{
   if (code == EXIT_FAILED)
-    {
-      complain ("%s", self->problem);
-      return;
-    }
-  if (code == EXIT_OK)
-    g_print ("clean: ");
+    complain ("%s", self->problem);
+  if (code == EXIT_FAILED && counters->seen == 0)
+    return;
+  if (code == EXIT_FAULTS)
+    print_counts (self);
   else
-    {
-      g_print ("faults:");
-      for (FaultKind i = 0; i < N_FAULTS; i++)
-        if (self->counts[i] > 0)
-          {
-            g_print ("%s%s %u", separator, fault_kind_name (i), self->counts[i]);
-            separator = ", ";
-          }
-      g_print ("; ");
-    }
+    g_print (code == EXIT_OK ? "clean: " : "failed: ");
   g_print ("%" G_GUINT64_FORMAT " frames in %.1f s, %.1f fps; %" G_GUINT64_FORMAT " unseen",
            counters->seen, seconds, get_fps (self, counters), counters->unseen);
   if (counters->overtaken > 0)
     g_print (", %" G_GUINT64_FORMAT " seen without their pixels", counters->overtaken);
+  if (self->timeless > 0)
+    g_print ("; %" G_GUINT64_FORMAT " frames without pts: order and lateness not judged",
+             self->timeless);
   g_print ("%s\n", self->ended ? "; its stream has ended" : "");
 }
 
@@ -227,6 +236,7 @@ print_verdict_json (Check *self, int code, const PoolWatchCounters *counters, do
   add_number (builder, "frames", counters->seen);
   add_number (builder, "unseen", counters->unseen);
   add_number (builder, "overtaken", counters->overtaken);
+  add_number (builder, "without-pts", self->timeless);
   add_number (builder, "losses", self->losses);
   json_builder_set_member_name (builder, "ended");
   json_builder_add_boolean_value (builder, self->ended);

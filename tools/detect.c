@@ -35,7 +35,7 @@ struct _Detector
   DetectLimits limits;
   DetectFault fault;
   gpointer data;
-  gboolean waiting, ended;
+  gboolean waiting, ended, silent;
   guint64 last_of_stream; /* `ended` */
 
   /* What a reset clears. */
@@ -287,8 +287,9 @@ detector_tick (Detector *self, gint64 now_ns)
   still->frozen = still->silent = TRUE;
   say (self, FAULT_FREEZE, self->now.last.sequence, now_ns,
        "the producer %s: no frame for %.2f s, while it lives",
-       self->waiting ? "waits for a lossless consumer that does not go on"
-                     : "stands still, or gets none from what feeds it",
+       self->silent    ? "does not answer, is stopped or hangs"
+       : self->waiting ? "waits for a lossless consumer that does not go on"
+                       : "stands still, or gets none from what feeds it",
        ms (now_ns - since_ns) / 1e3);
 }
 
@@ -312,6 +313,27 @@ go_backwards (Detector *self, const FrameSample *sample, gboolean follows)
        "what feeds the producer stamps frames out of order: pts is %.1f ms before that of the "
        "frame before, without DISCONT",
        ms (before_ns - sample->pts_ns));
+}
+
+static void
+stand_still (Detector *self, const FrameSample *sample, gboolean follows)
+{
+  Front *front = &self->now.front;
+
+  self->now.in_gap = FALSE;
+  if ((sample->flags & SHMFRAME_FLAG_DISCONT) != 0)
+    return;
+  if (front->frames == 0 && follows && sample->same == 0)
+    {
+      self->now.n_lateness = 0;
+      self->now.is_late = FALSE;
+      *front = (Front){ .pts_ns = sample->pts_ns, .frames = 1 };
+      say (self, FAULT_BACKWARDS, sample->sequence, sample->publish_ns,
+           "pts is that of the frame before, with another picture: what feeds the producer stamps "
+           "frames with a time that stands still");
+    }
+  else if (front->frames > 0)
+    front->frames++;
 }
 
 /* Is it where it would be, had pts not been wrong in between? */
@@ -344,7 +366,7 @@ go_forwards (Detector *self, const FrameSample *sample, gboolean silent)
   self->now.front.frames = 0;
 }
 
-/* FALSE: pts went backwards. */
+/* FALSE: pts went backwards, or stood still. */
 static gboolean
 judge_order (Detector *self, const FrameSample *sample, gboolean silent)
 {
@@ -356,6 +378,11 @@ judge_order (Detector *self, const FrameSample *sample, gboolean silent)
   if (sample->pts_ns < last->pts_ns)
     {
       go_backwards (self, sample, follows);
+      return FALSE;
+    }
+  if (sample->pts_ns == last->pts_ns)
+    {
+      stand_still (self, sample, follows);
       return FALSE;
     }
   if (follows)
@@ -455,6 +482,12 @@ void
 detector_set_waiting (Detector *self, gboolean waiting)
 {
   self->waiting = waiting;
+}
+
+void
+detector_set_silent (Detector *self, gboolean silent)
+{
+  self->silent = silent;
 }
 
 void

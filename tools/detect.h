@@ -12,7 +12,7 @@
  *   duplicate  a frame has the pixels of the one before it, and it is no freeze
  *   gap        the producer dropped frames, or pts jumps by more than 1.5 frame durations (the frame's own,
  *              where it says a longer one)
- *   backwards  pts is before that of the frame before, without DISCONT
+ *   backwards  pts is before that of the frame before, or the same with another picture, without DISCONT
  *   late       a frame came more than `late_ns` later after its pts than frames usually do
  *   tear       a frame's bytes changed after it was published, while its generation says that it is whole
  *
@@ -78,6 +78,8 @@ void detector_unseen (Detector *self, gint64 now_ns);
 void detector_set_ended (Detector *self, gboolean ended, guint64 latest);
 /* It waits for a lossless consumer: whose fault a silence is. */
 void detector_set_waiting (Detector *self, gboolean waiting);
+/* It does not answer: that is why no frame comes. */
+void detector_set_silent (Detector *self, gboolean silent);
 /* Time goes by without a frame: call it each poll. */
 void detector_tick (Detector *self, gint64 now_ns);
 

@@ -11,11 +11,13 @@ add_row (Table *table, const PoolAnswer *answer)
   ShmFramePoolInfo *info = answer->info;
   const PoolView *view = answer->view;
   g_autofree char *format = NULL;
+  g_autofree char *shown = NULL;
 
   if (view != NULL && view->format != NULL)
     format = shmframe_format_to_string (view->format);
   else
     format = g_strdup (answer->problem != NULL ? answer->problem : "none yet");
+  shown = printable (format);
   table_add (table, printable (shmframe_pool_info_get_name (info)));
   table_add (table, shmframe_pool_info_get_pid (info) != 0
                         ? g_strdup_printf ("%u", shmframe_pool_info_get_pid (info))
@@ -26,7 +28,10 @@ add_row (Table *table, const PoolAnswer *answer)
   table_add (table, view != NULL ? g_strdup_printf ("%u", view->consumers->len) : g_strdup ("-"));
   table_add (table, view != NULL ? human_size (lookup_number (view->stats, "committed-bytes"))
                                  : g_strdup ("-"));
-  table_add (table, printable (format));
+  if (view != NULL && pool_view_has_ended (view))
+    table_add (table, g_strdup_printf ("%s; ended", shown));
+  else
+    table_add (table, g_steal_pointer (&shown));
 }
 
 static void
@@ -71,6 +76,8 @@ add_object (JsonBuilder *builder, const PoolAnswer *answer)
       json_add_number (builder, "latest", view->latest);
       json_add_number (builder, "consumers", view->consumers->len);
       json_add_number (builder, "committed-bytes", lookup_number (view->stats, "committed-bytes"));
+      json_builder_set_member_name (builder, "ended");
+      json_builder_add_boolean_value (builder, pool_view_has_ended (view));
     }
   json_builder_end_object (builder);
 }

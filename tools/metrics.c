@@ -17,6 +17,7 @@ typedef enum
   FRAMES,
   DROPPED,
   LATEST,
+  ENDED,
   EVICTIONS,
   WAITS,
   WAIT_SECONDS,
@@ -43,6 +44,7 @@ static const struct
   [DROPPED]
   = { "shmframe_pool_dropped_frames_total", "counter", "Frames that the producer itself dropped." },
   [LATEST] = { "shmframe_pool_latest_sequence", "gauge", "Sequence of the newest frame." },
+  [ENDED] = { "shmframe_pool_ended", "gauge", "1 where the stream has ended; 0 where not." },
   [EVICTIONS] = { "shmframe_pool_evictions_total", "counter", "Consumers that were evicted." },
   [WAITS] = { "shmframe_pool_waits_total", "counter",
               "Times that publishing waited for a lossless consumer." },
@@ -255,6 +257,7 @@ add_pool (Families all, const PoolAnswer *answer, const char *pool)
     add (all[numbers[i].family], "", labels, NULL, NULL,
          count (lookup_number (view->stats, numbers[i].key)));
   add (all[LATEST], "", labels, NULL, NULL, count (view->latest));
+  add (all[ENDED], "", labels, NULL, NULL, count (pool_view_has_ended (view) ? 1 : 0));
   add (all[WAIT_SECONDS], "", labels, NULL, NULL, seconds (lookup_number (view->stats, "wait-ns")));
   add_slots (all, view, labels);
   add_latency (all[LATENCY], view->stats, labels);

@@ -156,6 +156,50 @@ pool_view_new (const char *pool, gint64 timeout_ns, GError **error)
   return observer != NULL ? pool_view_look (observer, timeout_ns, error) : NULL;
 }
 
+gboolean
+pool_view_has_ended (const PoolView *self)
+{
+  gboolean ended = FALSE;
+
+  g_variant_lookup (self->stats, "ended", "b", &ended);
+  return ended;
+}
+
+gint64
+pool_view_holding_ns (const PoolView *self, GVariant *consumer)
+{
+  g_autoptr (GVariant) handles
+      = g_variant_lookup_value (consumer, "held-handles", G_VARIANT_TYPE ("at"));
+  gint64 oldest_ns = -1;
+  gsize n_handles = 0;
+  const guint64 *handle = NULL;
+
+  if (handles != NULL)
+    handle = g_variant_get_fixed_array (handles, &n_handles, sizeof *handle);
+  for (gsize i = 0; i < n_handles; i++)
+    {
+      const SlotView *slot = NULL;
+
+      if ((handle[i] & 0xffff) < self->slots->len)
+        slot = &g_array_index (self->slots, SlotView, handle[i] & 0xffff);
+      /* Shared memory is the newer: where it has another frame, this one was given back. */
+      if (slot != NULL && slot->sequence == handle[i] >> 16)
+        oldest_ns = MAX (oldest_ns, slot->age_ns);
+    }
+  return oldest_ns;
+}
+
+char *
+human_hold (guint64 longest_ns, gint64 holding_ns)
+{
+  g_autofree char *holding = NULL;
+
+  if (holding_ns < 0 || (guint64) holding_ns <= longest_ns)
+    return human_duration ((gint64) MIN (longest_ns, G_MAXINT64));
+  holding = human_duration (holding_ns);
+  return g_strconcat (">", holding, NULL);
+}
+
 void
 pool_view_free (PoolView *self)
 {

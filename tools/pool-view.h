@@ -54,6 +54,12 @@ PoolView *pool_view_new (const char *pool, gint64 timeout_ns, GError **error);
 /* The same by an observer that stays. */
 PoolView *pool_view_look (ShmFrameObserver *observer, gint64 timeout_ns, GError **error);
 void pool_view_free (PoolView *self);
+/* Whether the producer has said the end of the stream, and nothing since. */
+gboolean pool_view_has_ended (const PoolView *self);
+/* The age, in ns, of the oldest frame that a consumer holds: it has held it no longer. -1: holds none. */
+gint64 pool_view_holding_ns (const PoolView *self, GVariant *consumer);
+/* The longest hold, also where it goes on: "36.0 ms", ">1.30 s". (transfer full) */
+char *human_hold (guint64 longest_ns, gint64 holding_ns);
 
 /* "uncommitted", "free", "writing", "live", "live, pinned", "retired", or "pinned": no longer live. */
 const char *slot_state_name (SlotState state, gboolean pinned);

@@ -29,12 +29,14 @@ struct _PoolWatch
   /* The thread's. */
   ShmFrameObserver *observer; /* NULL: not attached */
   char *unobserved;           /* why there is no observer; NULL: there is */
+  char *unread;               /* why no frame can be looked at, for some time; NULL: one can */
   char *unleased;             /* why the consumer gets nothing; NULL: nothing is wrong */
   char *said;                 /* the reason that was told last */
   gboolean said_any;
   gboolean died; /* `unobserved` is how the producer ended, which says more than that it is gone */
   Detector *detector;
   gint64 retry_ns, ask_ns, look_ns; /* when each is due */
+  gint64 unread_ns;                 /* when the newest frame began to be unreadable; 0: it is not */
   gint64 interval_ns;               /* between frames; 0: not known */
   guint64 epoch, sequence;          /* of the last frame; 0: none */
   guint64 latest;                   /* when it looked last */

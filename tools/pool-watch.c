@@ -6,6 +6,7 @@
 #define ANSWER_NS (500 * MS_NS) /* how long one question may take */
 #define RETRY_NS (200 * MS_NS)  /* between attempts to attach */
 #define STATS_NS (250 * MS_NS)
+#define UNREAD_NS (2000 * MS_NS) /* without a frame in a known format, before it is said */
 #define POLL_MIN_NS (1 * MS_NS)
 #define POLL_MAX_NS (10 * MS_NS)
 #define POLL_FIRST_NS (2 * MS_NS)
@@ -49,6 +50,8 @@ forget_frames (PoolWatch *self)
   detector_reset (self->detector);
   self->sequence = self->latest = 0;
   self->interval_ns = 0;
+  self->unread_ns = 0;
+  g_clear_pointer (&self->unread, g_free);
 }
 
 static void
@@ -135,7 +138,9 @@ pool_watch_take (PoolWatch *self, ShmFrameFrame *frame)
 static void
 say_state (PoolWatch *self)
 {
-  const char *reason = self->unobserved != NULL ? self->unobserved : self->unleased;
+  const char *reason = self->unobserved != NULL ? self->unobserved
+                       : self->unread != NULL   ? self->unread
+                                                : self->unleased;
 
   if (self->said_any && g_strcmp0 (reason, self->said) == 0)
     return;
@@ -154,6 +159,18 @@ pool_watch_set_unleased (PoolWatch *self, const char *reason)
   say_state (self);
 }
 
+/* How the producer ended. What an API's user is told to do is for nobody who reads this. */
+static char *
+describe_end (const GError *error)
+{
+  static const char advice[] = "; attach again";
+  gsize length = strlen (error->message);
+
+  if (g_str_has_suffix (error->message, advice))
+    length -= strlen (advice);
+  return g_strndup (error->message, length);
+}
+
 /* There is no observer, or no more. */
 static void
 lose (PoolWatch *self, const GError *error)
@@ -169,9 +186,16 @@ lose (PoolWatch *self, const GError *error)
     return;
   self->died = g_error_matches (error, SHMFRAME_ERROR, SHMFRAME_ERROR_CLOSED);
   g_free (self->unobserved);
-  self->unobserved = self->died ? g_strdup_printf ("its producer has gone: %s", error->message)
-                                : g_strdup (error->message);
+  self->unobserved = describe_end (error);
   say_state (self);
+}
+
+/* There may be none yet, or one from before the format that an observer is told of. */
+static gboolean
+comes_later (const GError *error)
+{
+  return g_error_matches (error, SHMFRAME_ERROR, SHMFRAME_ERROR_NOT_FOUND)
+         || g_error_matches (error, SHMFRAME_ERROR, SHMFRAME_ERROR_FORMAT);
 }
 
 /* A pool that lies is not attached to, only to be lost again: it must answer, and show a frame. */
@@ -185,7 +209,7 @@ try_out (PoolWatch *self, ShmFrameObserver *observer, GError **error)
     return FALSE;
   frame = self->options.pixels ? shmframe_observer_copy_frame (observer, 0, error)
                                : shmframe_observer_peek_frame (observer, 0, error);
-  if (frame == NULL && g_error_matches (*error, SHMFRAME_ERROR, SHMFRAME_ERROR_NOT_FOUND))
+  if (frame == NULL && comes_later (*error))
     g_clear_error (error);
   return *error == NULL;
 }
@@ -263,6 +287,7 @@ ask (PoolWatch *self)
       return;
     }
   /* A producer that is stopped keeps its observer, and is asked again. */
+  detector_set_silent (self->detector, view == NULL);
   g_free (self->unobserved);
   self->unobserved = view == NULL ? g_strdup (error->message) : NULL;
   say_state (self);
@@ -277,6 +302,24 @@ ask (PoolWatch *self)
 
 /* ---- looking ------------------------------------------------------------------------------- */
 
+/* Whether the newest frame has a format that the observer was not told of. */
+static void
+note_unread (PoolWatch *self, gboolean unread)
+{
+  if (!unread)
+    {
+      self->unread_ns = 0;
+      g_clear_pointer (&self->unread, g_free);
+    }
+  else if (self->unread_ns == 0)
+    self->unread_ns = now_ns ();
+  else if (self->unread == NULL && now_ns () - self->unread_ns >= UNREAD_NS)
+    self->unread = g_strdup_printf ("pool %s: its newest frame has a format that the producer does "
+                                    "not tell of: a newer frame is waited for",
+                                    self->pool);
+  say_state (self);
+}
+
 /* FALSE: the pool lies, and was left. A frame that is gone was missed. */
 static gboolean
 look_at (PoolWatch *self, guint64 sequence, gboolean newest)
@@ -288,12 +331,15 @@ look_at (PoolWatch *self, guint64 sequence, gboolean newest)
 
   if (description != NULL && self->options.pixels)
     copy = shmframe_observer_copy_frame (self->observer, sequence, &error);
-  if (error != NULL && !g_error_matches (error, SHMFRAME_ERROR, SHMFRAME_ERROR_NOT_FOUND)
-      && (newest || !g_error_matches (error, SHMFRAME_ERROR, SHMFRAME_ERROR_FORMAT)))
+  if (error != NULL && !comes_later (error))
     {
       lose (self, error);
       return FALSE;
     }
+  if (description != NULL)
+    note_unread (self, FALSE);
+  else if (newest && g_error_matches (error, SHMFRAME_ERROR, SHMFRAME_ERROR_FORMAT))
+    note_unread (self, TRUE);
   if (description == NULL)
     return TRUE;
   if (self->options.pixels)
@@ -497,6 +543,7 @@ pool_watch_free (PoolWatch *self)
   g_clear_pointer (&self->format, shmframe_format_unref);
   detector_free (self->detector);
   g_free (self->unobserved);
+  g_free (self->unread);
   g_free (self->unleased);
   g_free (self->said);
   g_free (self->pool);

@@ -32,8 +32,9 @@ print_numbers (const PoolView *view)
            lookup_number (stats, "promised"), lookup_number (stats, "in-flight"),
            lookup_number (stats, "held"), lookup_number (stats, "history"),
            lookup_number (stats, "window"));
-  g_print ("frames     latest " NUMBER ", published " NUMBER ", dropped " NUMBER "\n", view->latest,
-           lookup_number (stats, "frames"), lookup_number (stats, "dropped"));
+  g_print ("frames     latest " NUMBER ", published " NUMBER ", dropped " NUMBER "%s\n",
+           view->latest, lookup_number (stats, "frames"), lookup_number (stats, "dropped"),
+           pool_view_has_ended (view) ? "; the stream has ended" : "");
   g_print ("lossless   waited " NUMBER " times, %s; evictions " NUMBER "\n",
            lookup_number (stats, "waits"), waited, lookup_number (stats, "evictions"));
 #undef NUMBER
@@ -121,7 +122,8 @@ print_consumers (const PoolView *view)
       add_number (&table, consumer, "held");
       add_number (&table, consumer, "lag");
       add_number (&table, consumer, "drops");
-      table_add (&table, human_duration ((gint64) lookup_number (consumer, "longest-hold-ns")));
+      table_add (&table, human_hold (lookup_number (consumer, "longest-hold-ns"),
+                                     pool_view_holding_ns (view, consumer)));
     }
   g_print ("\n");
   table_print (&table);
@@ -184,8 +186,9 @@ add_held_frames (JsonBuilder *builder, GVariant *handles)
 }
 
 static void
-add_consumer (JsonBuilder *builder, GVariant *consumer)
+add_consumer (JsonBuilder *builder, const PoolView *view, GVariant *consumer)
 {
+  gint64 holding_ns = pool_view_holding_ns (view, consumer);
   GVariantIter iter;
   const char *key;
   GVariant *value;
@@ -202,6 +205,11 @@ add_consumer (JsonBuilder *builder, GVariant *consumer)
       json_builder_set_member_name (builder, key);
       json_builder_add_value (builder, json_gvariant_serialize (value));
     }
+  json_builder_set_member_name (builder, "holding-ns");
+  if (holding_ns >= 0)
+    json_builder_add_int_value (builder, holding_ns);
+  else
+    json_builder_add_null_value (builder);
   json_builder_end_object (builder);
 }
 
@@ -243,7 +251,7 @@ print_view_json (const PoolView *self)
   json_builder_set_member_name (builder, "consumers");
   json_builder_begin_array (builder);
   for (guint i = 0; i < self->consumers->len; i++)
-    add_consumer (builder, self->consumers->pdata[i]);
+    add_consumer (builder, self, self->consumers->pdata[i]);
   json_builder_end_array (builder);
   json_builder_end_object (builder);
   print_json (builder);

@@ -40,7 +40,8 @@ find_consumer (GVariant *stats, guint64 id)
 }
 
 static void
-describe_consumer (GVariant *stats_before, GVariant *now, double seconds, ConsumerRow *row)
+describe_consumer (const PoolView *view, GVariant *stats_before, GVariant *now, double seconds,
+                   ConsumerRow *row)
 {
   g_autoptr (GVariant) before = find_consumer (stats_before, lookup_number (now, "id"));
 
@@ -51,6 +52,8 @@ describe_consumer (GVariant *stats_before, GVariant *now, double seconds, Consum
     .leases = lookup_number (now, "leases"),
     .held = lookup_number (now, "held"),
     .lag = lookup_number (now, "lag"),
+    .longest_hold_ns = lookup_number (now, "longest-hold-ns"),
+    .holding_ns = pool_view_holding_ns (view, now),
     .p50_ns = (gint64) MIN (lookup_number (now, "latency-p50-ns"), G_MAXINT64),
     .p99_ns = (gint64) MIN (lookup_number (now, "latency-p99-ns"), G_MAXINT64),
     .fps = grown (before, now, "leased", seconds),
@@ -68,7 +71,8 @@ pool_row_init (PoolRow *row, const PoolView *view, GVariant *before, double seco
 
   *row = (PoolRow){ .fps = grown (before, view->stats, "frames", seconds),
                     .drops_per_s = grown (before, view->stats, "dropped", seconds),
-                    .memory = lookup_number (view->stats, "committed-bytes") };
+                    .memory = lookup_number (view->stats, "committed-bytes"),
+                    .ended = pool_view_has_ended (view) };
   row->consumers = g_array_new (FALSE, FALSE, sizeof (ConsumerRow));
   meter_get_rates (meter, g_get_monotonic_time () * 1000, &row->rates);
   latency_between (latency_before, latency, &row->latency);
@@ -76,7 +80,7 @@ pool_row_init (PoolRow *row, const PoolView *view, GVariant *before, double seco
     {
       ConsumerRow consumer;
 
-      describe_consumer (before, view->consumers->pdata[i], seconds, &consumer);
+      describe_consumer (view, before, view->consumers->pdata[i], seconds, &consumer);
       row->worst_lag = MAX (row->worst_lag, consumer.lag);
       g_array_append_val (row->consumers, consumer);
     }

@@ -10,6 +10,8 @@ typedef struct
 {
   const char *program, *delivery;
   guint64 pid, leases, held, lag;
+  guint64 longest_hold_ns; /* of those that are over */
+  gint64 holding_ns;       /* pool_view_holding_ns() */
   gint64 p50_ns, p99_ns;   /* since it attached */
   double fps, drops_per_s; /* frames that it took; negative: not known */
 } ConsumerRow;
@@ -20,6 +22,7 @@ typedef struct
   MeterRates rates;
   LatencyRates latency;
   guint64 worst_lag, memory;
+  gboolean ended;
   GArray *consumers; /* of ConsumerRow; texts belong to `view` */
 } PoolRow;
 

@@ -120,6 +120,7 @@ add_consumer_row (Table *table, const ConsumerRow *row)
 {
   g_autofree char *program = printable (row->program);
   g_autofree char *delivery = printable (row->delivery);
+  g_autofree char *hold = human_hold (row->longest_hold_ns, row->holding_ns);
 
   table_add (table, g_strdup_printf ("  %s", program));
   add_count (table, row->pid);
@@ -130,8 +131,9 @@ add_consumer_row (Table *table, const ConsumerRow *row)
   table_add (table, human_duration (row->p50_ns));
   table_add (table, human_duration (row->p99_ns));
   add_nothing (table, 1);
-  table_add (table, g_strdup_printf ("%s, holds %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT,
-                                     delivery, row->held, row->leases));
+  table_add (table, g_strdup_printf ("%s, holds %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT
+                                     ", longest %s",
+                                     delivery, row->held, row->leases, hold));
 }
 
 static void
@@ -143,7 +145,10 @@ add_pool_row (Table *table, const Entry *entry)
   describe_pool (entry, &row);
   if (entry->view->format != NULL)
     format = shmframe_format_to_string (entry->view->format);
-  add_rate (table, row.fps);
+  if (row.ended)
+    table_add (table, g_strdup ("ended"));
+  else
+    add_rate (table, row.fps);
   table_add (table,
              human_duration (row.rates.interval_p50_ns > 0 ? row.rates.interval_p50_ns : -1));
   table_add (table, human_duration (row.rates.interval_p50_ns > 0 ? row.rates.jitter_p99_ns : -1));
@@ -233,6 +238,8 @@ add_consumer_object (JsonBuilder *builder, const ConsumerRow *row)
   add_int (builder, "leases", (gint64) row->leases);
   add_int (builder, "held", (gint64) row->held);
   add_int (builder, "lag", (gint64) row->lag);
+  add_int (builder, "longest-hold-ns", (gint64) row->longest_hold_ns);
+  add_int (builder, "holding-ns", row->holding_ns);
   add_double (builder, "fps", row->fps);
   add_double (builder, "drops-per-second", row->drops_per_s);
   add_int (builder, "latency-p50-ns", row->p50_ns);
@@ -246,6 +253,8 @@ add_pool_members (JsonBuilder *builder, const Entry *entry)
   PoolRow row;
 
   describe_pool (entry, &row);
+  json_builder_set_member_name (builder, "ended");
+  json_builder_add_boolean_value (builder, row.ended);
   add_double (builder, "fps", row.fps);
   add_int (builder, "interval-p50-ns", row.rates.interval_p50_ns);
   add_int (builder, "jitter-p99-ns", row.rates.jitter_p99_ns);

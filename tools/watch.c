@@ -7,11 +7,16 @@
 #include "json.h"
 #include "pool-watch.h"
 
+/* How long a pool's own watch may take to say why it was lost: it asks its producer four times a second,
+ * and waits half a second for an answer. */
+#define REASON_WAIT_US (1000 * 1000)
+
 /* Prints what happens in pools, a line of JSON for each event. Each pool is watched by a thread of its
  * own, and the registry by the main thread; whoever has something to say takes `lock`. */
 typedef struct
 {
   GMutex lock;
+  GCond lost; /* `attached` of an entry has become FALSE */
   GMainLoop *loop;
   GHashTable *entries; /* path -> Entry */
 } Watch;
@@ -21,8 +26,8 @@ typedef struct
   Watch *watch;
   char *pool;
   PoolWatch *pool_watch;
-  gboolean attached;
-  PoolView *before; /* what the producer said last */
+  gboolean attached; /* the watch's `lock` */
+  PoolView *before;  /* what the producer said last */
   /* Of each consumer there: frames that the producer dropped, and that it has yet to count. */
   guint64 excused[POOL_VIEW_CONSUMERS_MAX];
 } Entry;
@@ -80,12 +85,28 @@ say_reason (const Entry *entry, const char *event, const char *reason)
 }
 
 static void
-say_count (const Entry *entry, const char *event, guint64 count)
+say_dropped (const Entry *entry, guint64 count)
 {
-  JsonBuilder *builder = begin_event (entry, event);
+  JsonBuilder *builder = begin_event (entry, "dropped");
 
   json_add_number (builder, "count", count);
   end_event (entry, builder);
+}
+
+static void
+add_present (JsonBuilder *builder)
+{
+  json_builder_set_member_name (builder, "present");
+  json_builder_add_boolean_value (builder, TRUE);
+}
+
+static void
+add_consumer (JsonBuilder *builder, GVariant *consumer)
+{
+  json_add_number (builder, "id", lookup_number (consumer, "id"));
+  json_add_number (builder, "pid", lookup_number (consumer, "pid"));
+  json_add_string (builder, "program", lookup_string (consumer, "program"));
+  json_add_string (builder, "delivery", lookup_string (consumer, "delivery"));
 }
 
 /* count: 0 where there is nothing to count. `present`: it was there already. */
@@ -95,17 +116,11 @@ say_consumer (const Entry *entry, const char *event, GVariant *consumer, guint64
 {
   JsonBuilder *builder = begin_event (entry, event);
 
-  json_add_number (builder, "id", lookup_number (consumer, "id"));
-  json_add_number (builder, "pid", lookup_number (consumer, "pid"));
-  json_add_string (builder, "program", lookup_string (consumer, "program"));
-  json_add_string (builder, "delivery", lookup_string (consumer, "delivery"));
+  add_consumer (builder, consumer);
   if (count > 0)
     json_add_number (builder, "count", count);
   if (present)
-    {
-      json_builder_set_member_name (builder, "present");
-      json_builder_add_boolean_value (builder, TRUE);
-    }
+    add_present (builder);
   end_event (entry, builder);
 }
 
@@ -116,8 +131,12 @@ hear_state (PoolWatch *watch, const char *reason, gpointer data)
 {
   Entry *entry = data;
 
+  say_reason (entry, reason == NULL ? "attached" : "lost", reason);
+  g_mutex_lock (&entry->watch->lock);
   entry->attached = reason == NULL;
-  say_reason (entry, entry->attached ? "attached" : "lost", reason);
+  if (reason != NULL)
+    g_cond_broadcast (&entry->watch->lost);
+  g_mutex_unlock (&entry->watch->lock);
 }
 
 static void
@@ -163,6 +182,28 @@ say_detached (const Entry *entry, const PoolView *view)
   for (guint i = 0; entry->before != NULL && i < entry->before->consumers->len; i++)
     if (!find_consumer (view, entry->before->consumers->pdata[i], &index))
       say_consumer (entry, "consumer-detached", entry->before->consumers->pdata[i], 0, FALSE);
+}
+
+/* Who is gone since the view before: with the evicted, those that went by themselves meanwhile. */
+static void
+say_evicted (const Entry *entry, const PoolView *view, guint64 count)
+{
+  JsonBuilder *builder = begin_event (entry, "evicted");
+  GPtrArray *before = entry->before->consumers;
+  guint index;
+
+  json_add_number (builder, "count", count);
+  json_builder_set_member_name (builder, "gone");
+  json_builder_begin_array (builder);
+  for (guint i = 0; i < before->len; i++)
+    if (!find_consumer (view, before->pdata[i], &index))
+      {
+        json_builder_begin_object (builder);
+        add_consumer (builder, before->pdata[i]);
+        json_builder_end_object (builder);
+      }
+  json_builder_end_array (builder);
+  end_event (entry, builder);
 }
 
 /* On the first view it is not known when they came, and when they missed what. */
@@ -212,12 +253,33 @@ compare_format (const Entry *entry, const PoolView *view)
 }
 
 static void
+compare_end (const Entry *entry, const PoolView *view)
+{
+  JsonBuilder *builder;
+
+  if (!pool_view_has_ended (view) || (entry->before != NULL && pool_view_has_ended (entry->before)))
+    return;
+  builder = begin_event (entry, "ended");
+  if (entry->before == NULL)
+    add_present (builder);
+  end_event (entry, builder);
+}
+
+static void
+compare_counts (const Entry *entry, const PoolView *view)
+{
+  guint64 dropped = more_than_before (entry->before->stats, view->stats, "dropped");
+  guint64 evicted = more_than_before (entry->before->stats, view->stats, "evictions");
+
+  if (dropped > 0)
+    say_dropped (entry, dropped);
+  if (evicted > 0)
+    say_evicted (entry, view, evicted);
+}
+
+static void
 hear_view (PoolWatch *watch, PoolView *view, gpointer data)
 {
-  static const struct
-  {
-    const char *key, *event;
-  } counts[] = { { "dropped", "dropped" }, { "evictions", "evicted" } };
   Entry *entry = data;
 
   /* Another producer: nothing before it is to be compared with. */
@@ -225,15 +287,11 @@ hear_view (PoolWatch *watch, PoolView *view, gpointer data)
       && lookup_number (entry->before->stats, "epoch") != lookup_number (view->stats, "epoch"))
     g_clear_pointer (&entry->before, pool_view_free);
   compare_format (entry, view);
-  for (gsize i = 0; entry->before != NULL && i < G_N_ELEMENTS (counts); i++)
-    {
-      guint64 more = more_than_before (entry->before->stats, view->stats, counts[i].key);
-
-      if (more > 0)
-        say_count (entry, counts[i].event, more);
-    }
+  if (entry->before != NULL)
+    compare_counts (entry, view);
   say_detached (entry, view);
   compare_consumers (entry, view);
+  compare_end (entry, view);
   pool_view_free (entry->before);
   entry->before = view;
 }
@@ -271,6 +329,19 @@ entry_free (gpointer data)
   g_free (entry);
 }
 
+/* The socket's file is gone at once; its watch learns a moment later why. */
+static void
+await_reason (Entry *entry)
+{
+  Watch *watch = entry->watch;
+  gint64 end_us = g_get_monotonic_time () + REASON_WAIT_US;
+
+  g_mutex_lock (&watch->lock);
+  while (entry->attached && g_cond_wait_until (&watch->lost, &watch->lock, end_us))
+    ;
+  g_mutex_unlock (&watch->lock);
+}
+
 static void
 pool_removed (ShmFrameRegistry *registry, ShmFramePoolInfo *info, Watch *watch)
 {
@@ -279,6 +350,7 @@ pool_removed (ShmFrameRegistry *registry, ShmFramePoolInfo *info, Watch *watch)
 
   if (entry == NULL)
     return;
+  await_reason (entry);
   g_clear_pointer (&entry->pool_watch, pool_watch_free);
   if (entry->attached)
     say_reason (entry, "lost", "the producer has gone");
@@ -374,6 +446,7 @@ command_watch (int argc, char **argv)
     return EXIT_USAGE;
   signal (SIGPIPE, SIG_IGN);
   g_mutex_init (&watch.lock);
+  g_cond_init (&watch.lost);
   watch.loop = g_main_loop_new (NULL, FALSE);
   watch.entries = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, entry_free);
   g_unix_signal_add (SIGINT, quit, watch.loop);
@@ -383,6 +456,7 @@ command_watch (int argc, char **argv)
   stop_all (&watch);
   g_hash_table_unref (watch.entries);
   g_main_loop_unref (watch.loop);
+  g_cond_clear (&watch.lost);
   g_mutex_clear (&watch.lock);
   return EXIT_OK;
 }

@@ -39,7 +39,8 @@ struct _ShmFrameObserver
   ShmFrameSegment *previous;         /* NULL, or the one before, while `segment` is still empty */
   KnownFormat formats[FORMATS_KEPT]; /* at number % FORMATS_KEPT */
   guint32 newest_format;
-  gboolean asked; /* a STATS question is unanswered: this one, or one that timed out */
+  gboolean attached; /* the producer has said all that it says at first */
+  gboolean asked;    /* a STATS question is unanswered: this one, or one that timed out */
 };
 
 G_DEFINE_FINAL_TYPE (ShmFrameObserver, shmframe_observer, G_TYPE_OBJECT)
@@ -148,12 +149,22 @@ take_message (ShmFrameObserver *self, const ShmFrameMessage *message, const int 
     case SHMFRAME_MESSAGE_EVICTED:
     case SHMFRAME_MESSAGE_BYE:
       g_set_error (error, SHMFRAME_ERROR, SHMFRAME_ERROR_CLOSED,
-                   "pool %s: the producer ended the connection: %s; attach again", self->pool,
+                   "pool %s: the producer %s: %s; attach again", self->pool,
+                   message->type == SHMFRAME_MESSAGE_BYE ? "has ended" : "ended the connection",
                    message->text != NULL ? message->text : "no reason given");
       return FALSE;
     default:
       return TRUE;
     }
+}
+
+/* No BYE came before, or nothing would be received any more. */
+static void
+set_died (ShmFrameObserver *self)
+{
+  g_clear_error (&self->ended);
+  g_set_error (&self->ended, SHMFRAME_ERROR, SHMFRAME_ERROR_CLOSED,
+               "pool %s: the producer died, or was killed", self->pool);
 }
 
 /* Receives and takes in one message. 1: one came; 0: none there; -1: the connection has ended. */
@@ -167,6 +178,9 @@ receive (ShmFrameObserver *self, ShmFrameMessage *message)
   if (self->ended != NULL)
     return -1;
   received = shmframe_connection_receive (self->connection, message, fds, &n_fds, &self->ended);
+  if (received < 0 && self->attached
+      && g_error_matches (self->ended, SHMFRAME_ERROR, SHMFRAME_ERROR_CLOSED))
+    set_died (self);
   if (received == 1 && !take_message (self, message, fds, n_fds, &self->ended))
     received = -1;
   shmframe_connection_close_fds (fds, n_fds,
@@ -223,11 +237,7 @@ wait_readable (ShmFrameObserver *self, gint64 deadline_ns, const char *what, GEr
       return FALSE;
     }
   if (ready > 0 && fds[0].revents == 0)
-    {
-      /* Dead, and all that it had sent is read: the socket can stay open in a forked child. */
-      g_set_error (&self->ended, SHMFRAME_ERROR, SHMFRAME_ERROR_CLOSED,
-                   "pool %s: the producer died", self->pool);
-    }
+    set_died (self); /* all that it had sent is read: the socket can stay open in a forked child */
   return TRUE;
 }
 
@@ -260,7 +270,7 @@ await (ShmFrameObserver *self, ShmFrameMessageType type, ShmFrameMessage *messag
 /* ---- attaching ----------------------------------------------------------------------------- */
 
 static gboolean
-open_connection (ShmFrameObserver *self, GError **error)
+open_connection (ShmFrameObserver *self, char **path, GError **error)
 {
   g_autoptr (GError) last = NULL;
   g_auto (GStrv) paths = shmframe_name_consumer_paths (self->pool, error);
@@ -273,6 +283,8 @@ open_connection (ShmFrameObserver *self, GError **error)
       g_autoptr (GError) local = NULL;
 
       self->connection = shmframe_connection_open (paths[i], &local);
+      if (self->connection != NULL)
+        *path = g_strdup (paths[i]);
       /* What hinders says more than what is merely not there. */
       if (local != NULL
           && (last == NULL || !g_error_matches (local, SHMFRAME_ERROR, SHMFRAME_ERROR_NOT_FOUND)))
@@ -297,16 +309,37 @@ open_connection (ShmFrameObserver *self, GError **error)
 }
 
 static gboolean
+await_attach (ShmFrameObserver *self, const char *path, gint64 deadline_ns, GError **error)
+{
+  g_auto (ShmFrameMessage) welcome = { 0 };
+  g_auto (ShmFrameMessage) resync = { 0 };
+  g_autoptr (GError) local = NULL;
+  guint pid;
+
+  /* RESYNC ends the sticky state, which has the format. */
+  self->attached
+      = await (self, SHMFRAME_MESSAGE_WELCOME, &welcome, deadline_ns, "the attach", &local)
+        && await (self, SHMFRAME_MESSAGE_RESYNC, &resync, deadline_ns, "the attach", &local);
+  if (g_error_matches (local, SHMFRAME_ERROR, SHMFRAME_ERROR_TIMED_OUT)
+      && shmframe_name_query (path, &pid) == SHMFRAME_NAME_FOREIGN)
+    g_set_error (error, SHMFRAME_ERROR, SHMFRAME_ERROR_TIMED_OUT,
+                 "pool %s: no answer from %s: not a pool, but another program's socket", self->pool,
+                 path);
+  else if (local != NULL)
+    g_propagate_error (error, g_steal_pointer (&local));
+  return self->attached;
+}
+
+static gboolean
 attach (ShmFrameObserver *self, gint64 deadline_ns, GError **error)
 {
   ShmFrameMessage request = { .type = SHMFRAME_MESSAGE_ATTACH,
                               .role = SHMFRAME_ROLE_OBSERVER,
                               .text = (char *) g_get_prgname () };
-  g_auto (ShmFrameMessage) welcome = { 0 };
-  g_auto (ShmFrameMessage) resync = { 0 };
+  g_autofree char *path = NULL;
   g_autoptr (GError) local = NULL;
 
-  if (!open_connection (self, error))
+  if (!open_connection (self, &path, error))
     return FALSE;
   if (!shmframe_connection_send (self->connection, &request, NULL, 0, &local))
     {
@@ -321,9 +354,7 @@ attach (ShmFrameObserver *self, gint64 deadline_ns, GError **error)
           return FALSE;
         }
     }
-  /* RESYNC ends the sticky state, which has the format. */
-  return await (self, SHMFRAME_MESSAGE_WELCOME, &welcome, deadline_ns, "the attach", error)
-         && await (self, SHMFRAME_MESSAGE_RESYNC, &resync, deadline_ns, "the attach", error);
+  return await_attach (self, path, deadline_ns, error);
 }
 
 /**
@@ -365,17 +396,23 @@ ask (ShmFrameObserver *self, gint64 deadline_ns, GError **error)
 {
   ShmFrameMessage question = { .type = SHMFRAME_MESSAGE_STATS };
   g_auto (ShmFrameMessage) late = { 0 };
+  g_autoptr (GError) local = NULL;
 
   drain (self);
   /* The late answer to a question that timed out must not be taken for the one to this. */
   if (self->asked && !await (self, SHMFRAME_MESSAGE_STATS, &late, deadline_ns, "a question", error))
     return FALSE;
   if (self->ended == NULL
-      && shmframe_connection_send (self->connection, &question, NULL, 0, &self->ended))
+      && shmframe_connection_send (self->connection, &question, NULL, 0, &local))
     {
       self->asked = TRUE;
       return TRUE;
     }
+  /* Closed: why may be there to be read. */
+  if (g_error_matches (local, SHMFRAME_ERROR, SHMFRAME_ERROR_CLOSED))
+    drain (self);
+  if (self->ended == NULL)
+    self->ended = g_steal_pointer (&local);
   if (self->ended != NULL)
     g_propagate_error (error, g_error_copy (self->ended));
   else

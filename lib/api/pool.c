@@ -224,7 +224,9 @@ settle_segments (ShmFramePool *self, GError **error)
         }
       self->n_waits += !waited;
       waited = TRUE;
+      self->n_settling++;
       g_cond_wait_until (&self->changed, &self->lock, end); /* then look again: it may be gone */
+      self->n_settling--;
     }
   if (waited)
     self->wait_ns += (guint64) (g_get_monotonic_time () - begin) * 1000;

@@ -84,6 +84,7 @@ typedef struct
   GPtrArray *consumers; /* ShmFrameReader, admitted */
   guint promised;       /* their leases, with the reserved ones */
   guint n_waiting;      /* publishers that wait for a lossless consumer */
+  guint n_settling;     /* changes of format that do */
 
   guint64 n_dropped, n_evictions, n_waits, wait_ns, n_rung;
   ShmFrameHistogram latency_gone; /* of the consumers that have left */

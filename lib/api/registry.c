@@ -241,7 +241,7 @@ look_at (const char *path)
   if (state == SHMFRAME_NAME_DEAD)
     problem = "producer is dead";
   else if (state == SHMFRAME_NAME_FOREIGN)
-    problem = "not a pool, but another program's socket";
+    problem = "not a pool, or its lock file was removed";
   else if (state == SHMFRAME_NAME_UNKNOWN || access (path, W_OK) < 0)
     problem = "permission denied";
 

@@ -204,7 +204,7 @@ take (const ShmFramePool *pool, Moment *moment)
   moment->evictions = pool->n_evictions;
   moment->waits = pool->n_waits;
   moment->wait_ns = pool->wait_ns;
-  moment->waiting = pool->n_waiting > 0;
+  moment->waiting = pool->n_waiting > 0 || pool->n_settling > 0;
   moment->rings = pool->n_rung;
   moment->promised = pool->promised;
   moment->live = pool->live;

@@ -696,6 +696,10 @@ main (int argc, char **argv)
 
   g_test_add_data_func ("/copies/none/videotestsrc", "videotestsrc num-buffers=60 ! " SMALL,
                         test_uncopied);
+  g_test_add_data_func ("/copies/none/capssetter",
+                        "videotestsrc num-buffers=30 ! " SMALL
+                        " ! capssetter join=true caps=video/x-raw,framerate=60/1",
+                        test_uncopied);
   g_test_add_data_func ("/copies/none/videoconvert",
                         "videotestsrc num-buffers=30 ! " SMALL
                         " ! videoconvert ! video/x-raw,format=BGRx",

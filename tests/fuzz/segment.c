@@ -80,7 +80,7 @@ LLVMFuzzerCustomMutator (guint8 *data, gsize size, gsize max_size, unsigned seed
 static int
 make_descriptor (const Claim *claim)
 {
-  off_t size = (off_t) claim->layout.size + claim->surplus;
+  off_t size = (off_t) (claim->layout.size + (guint64) claim->surplus); /* it may wrap */
   int fd;
 
   if (claim->kind % 4 == 1)

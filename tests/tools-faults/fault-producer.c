@@ -3,7 +3,7 @@
 /*
  * fault-producer KIND POOL: a live pipeline whose pool has exactly that fault, until it is ended. Prints
  * "ready" once it runs regularly. KIND is a fault as frame-inspect calls it, `clean`,
- * `silent` (no frame ever), `dropping` (no frame, and each is counted as dropped), or `ended` (some frames,
+ * `timeless` (clean, without pts), `silent` (no frame ever), `dropping` (no frame, and each is counted as dropped), or `ended` (some frames,
  * and end of stream).
  */
 #include <gst/gst.h>
@@ -55,6 +55,16 @@ turn_back (State *state, GstPadProbeInfo *info)
   return GST_PAD_PROBE_OK;
 }
 
+static GstPadProbeReturn
+strip_time (State *state, GstPadProbeInfo *info)
+{
+  GstBuffer *buffer = gst_buffer_make_writable (GST_PAD_PROBE_INFO_BUFFER (info));
+
+  GST_BUFFER_PTS (buffer) = GST_CLOCK_TIME_NONE;
+  GST_PAD_PROBE_INFO_DATA (info) = buffer;
+  return GST_PAD_PROBE_OK;
+}
+
 /* What was held up comes one by one, so that it is seen. */
 static GstPadProbeReturn
 hold_up (State *state, GstPadProbeInfo *info)
@@ -100,6 +110,7 @@ static const struct
   { "backwards", AT_30, turn_back },
   { "late", AT_30, hold_up },
   { "tear", AT_30, scribble },
+  { "timeless", AT_30, strip_time },
   { "silent", AT_30, drop_all },
   { "dropping", AT_30 " wait-for-consumer=true", NULL },
   { "ended",

@@ -59,9 +59,8 @@ note_format (Journal *self, const PoolView *view)
 static void
 note_ended (Journal *self, const PoolView *view)
 {
-  gboolean ended = FALSE;
+  gboolean ended = pool_view_has_ended (view);
 
-  g_variant_lookup (view->stats, "ended", "b", &ended);
   if (ended && !self->ended)
     note (self, "ended", view->latest, "the producer's stream ended, it lives on");
   self->ended = ended;

@@ -315,14 +315,10 @@ viewer_session_is_attached (ViewerSession *self)
 const char *
 viewer_session_get_state (ViewerSession *self)
 {
-  gboolean ended = FALSE;
-
   if (self->reason != NULL)
     return g_str_has_suffix (self->reason, "is it stopped?") ? "producer does not answer"
                                                              : "no producer";
-  if (self->view != NULL)
-    g_variant_lookup (self->view->stats, "ended", "b", &ended);
-  return ended ? "ended" : "live";
+  return self->view != NULL && pool_view_has_ended (self->view) ? "ended" : "live";
 }
 
 const PoolView *
