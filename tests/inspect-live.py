@@ -61,7 +61,7 @@ def test_watch():
     process.send_signal(signal.SIGSTOP)
     assert 'is it stopped?' in await_event(watch, 'lost')['reason']
     event = await_event(watch, 'fault')
-    assert event['kind'] == 'freeze' and 'it does not answer' in event['text'], event
+    assert event['kind'] == 'freeze' and 'producer does not answer' in event['text'], event
     process.send_signal(signal.SIGCONT)
     await_event(watch, 'attached')
     assert stop(watch, signal.SIGTERM)[0] == 0

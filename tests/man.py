@@ -127,6 +127,11 @@ def test_viewer():
     text = text_of('frame-viewer.1')
     for option in options - {'--help-all', '--help-gapplication', '--help-gtk'}:
         assert option in text, f'{option} is not in the page'
+    with open(f'{source}/tools/viewer/data/gtk/help-overlay.ui') as shortcuts:
+        keys = set(re.findall(r'accelerator">[^<]*?\b(F\d+)\b', shortcuts.read()))
+    assert len(keys) >= 6, keys
+    for key in keys:
+        assert re.search(rf'^ +.*\b{key}\b', text, re.M), f'{key} is not in the page'
     offered = set(complete('frame-viewer', '--'))
     assert offered <= options and {'--lease', '--version', '--help'} == offered, (offered, options)
     assert {'--lease', '--version'} <= options

@@ -9,6 +9,7 @@ import re
 import signal
 import socket
 import sys
+import time
 
 import testcard
 import toolbox
@@ -17,7 +18,7 @@ from testcard import Card
 from toolbox import start, stop
 from viewerwindow import (BACKGROUND, await_card, await_colour, await_live, await_notice, desk, launch, main,
                           near, open_window, place, row, rows, select, sequence, show_card, solid,
-                          title, zoom_to_one)
+                          title, viewer, zoom_to_one)
 
 inspect, fault_producer, hostile_pool, child_producer = sys.argv[2:6]
 
@@ -168,6 +169,70 @@ def test_log():
     window.await_text('ViewerEventLog', '^attached$')
     window.await_text('ViewerEventLog', '^freeze$')
     window.quit()
+
+
+def test_stopped():
+    """A producer that is stopped is there, and says nothing."""
+    producer = show_card('cam', Card('I420', 'bt601'))
+    window = open_window('cam')
+    await_live(window)
+    producer.send_signal(signal.SIGSTOP)
+    await_notice(window, 'Not attached .*is it stopped')
+    await_value(lambda: window.root.texts().count('producer does not answer') == 2,
+                'that in the header and the status line')
+    await_value(lambda: row(window, 'cam').name.startswith('cam, the producer did not answer'),
+                lambda: f'that in the list: {row(window, "cam").name}')
+    producer.send_signal(signal.SIGCONT)
+    await_live(window)
+    window.quit()
+
+
+def test_ended():
+    """The stream, while the producer lives."""
+    assert start(fault_producer, 'ended', 'cam').stdout.readline() == 'ready\n'
+    window = open_window('cam')
+    window.await_text('ViewerStatus', '^ended$')
+    window.keys('alt+5')
+    window.await_text('ViewerEventLog', '^ended$')
+    window.quit()
+
+
+def test_evicted():
+    """By a live producer: who, and why."""
+    launch(solid('cam', 30, 200, 200))
+    consumer = launch(['shmframesrc', 'pool=cam', 'delivery=lossless', '!', 'fakesink'])
+    window = open_window('cam')
+    await_live(window)
+    window.keys('alt+5')
+    await_value(lambda: consumers('cam') == ['gst-launch-1.0'], 'the consumer')
+    time.sleep(0.5)  # the window asks four times a second
+    consumer.send_signal(signal.SIGSTOP)
+    window.await_text('ViewerEventLog',
+                      rf'^gst-launch-1.0 \(pid {consumer.pid}\) was evicted: its window was full')
+    stop(consumer, signal.SIGKILL)
+    window.quit()
+
+
+def test_small():
+    """The window can be made small, with all of its parts, and without."""
+    launch(solid('cam', 200, 200, 30))
+    window = open_window('cam')
+    await_live(window)
+    for keys, size in (([], (700, 500)), ([], (1360, 860)), (['F9', 'ctrl+F9'], (700, 500))):
+        window.keys(*keys)
+        xdotool('windowsize', window.id, *size)
+        time.sleep(0.5)  # GTK makes it larger again where its parts need that
+        geometry = xdotool('getwindowgeometry', window.id)
+        assert 'Geometry: {}x{}\n'.format(*size) in geometry, (size, geometry)
+        status = window.widget('ViewerStatus').box
+        assert status.x + status.width <= size[0] and status.y + status.height <= size[1], status
+    window.quit()
+
+
+def test_usage():
+    for arguments in (['--bogus'], ['one', 'two']):
+        code, out, err = toolbox.run(viewer, *arguments)
+        assert code == 2 and out == '' and err != '', (arguments, code, out, err)
 
 
 def test_log_consumers():

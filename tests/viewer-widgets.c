@@ -420,13 +420,13 @@ test_consumer_hints (void)
       "holds its only lease: it cannot get the next frame; release sooner or ask for more leases" },
     { "latest", 0, 0, 0, 0, 1, "" },
     { "lossless", 4, 0, 16, 11, 1, "" },
-    { "lossless", 4, 0, 16, 12, 1, "12 frames behind of a window of 16: the producer will wait" },
+    { "lossless", 4, 0, 16, 12, 1, "the producer will wait: 12 frames behind of a window of 16" },
     { "lossless", 4, 0, 16, 12, 99,
-      "12 frames behind of a window of 16: the producer will evict it" },
+      "the producer will evict it: 12 frames behind of a window of 16" },
     { "lossless", 4, 0, 16, 16, 1,
-      "16 frames behind, all of a window of 16: the producer waits for it" },
+      "the producer waits for it: 16 frames behind, all of a window of 16" },
     { "lossless", 4, 0, 1, 0, 1, "" },
-    { "lossless", 4, 0, 1, 1, 99, "1 frame behind, all of a window of 1: the producer evicts it" },
+    { "lossless", 4, 0, 1, 1, 99, "the producer evicts it: 1 frame behind, all of a window of 1" },
   };
   GtkWidget *list = viewer_consumer_list_new (), *window = screen_show (list, 1100, 300);
 
@@ -444,7 +444,8 @@ test_consumer_hints (void)
   screen_close (window);
 }
 
-#define SLOW " in the last second: too slow for its delivery, or a flush took them back"
+#define SLOW "too slow for its delivery, or a flush took them back: "
+#define AGO " in the last second"
 
 /* In tenths of a second: the drops and what is said of them. */
 static void
@@ -458,10 +459,10 @@ test_consumer_drops (void)
   } steps[] = {
     { 10, 100, "-", "" },
     { 15, 110, "-", "" },
-    { 20, 130, "30", "missed 30 frames" SLOW },
-    { 25, 130, "30", "missed 30 frames" SLOW },
-    { 30, 131, "1", "missed 1 frame" SLOW },
-    { 50, 151, "10", "missed 10 frames" SLOW },
+    { 20, 130, "30", SLOW "missed 30 frames" AGO },
+    { 25, 130, "30", SLOW "missed 30 frames" AGO },
+    { 30, 131, "1", SLOW "missed 1 frame" AGO },
+    { 50, 151, "10", SLOW "missed 10 frames" AGO },
     { 60, 151, "0", "" },
     { 70, 5, "-", "" },    /* counts anew */
     { 120, 500, "-", "" }, /* nothing is known of the last second */
@@ -495,11 +496,11 @@ test_consumer_excused (void)
     { 50, 9, 0, "2", "" }, /* were on their way */
     { 80, 39, 0, "30", "" },
     { 90, 39, 10, "0", "" },
-    { 90, 52, 0, "13", "missed 3 frames" SLOW },
-    { 91, 56, 0, "4", "missed 3 frames" SLOW },
+    { 90, 52, 0, "13", SLOW "missed 3 frames" AGO },
+    { 91, 56, 0, "4", SLOW "missed 3 frames" AGO },
     { 91, 56, 0, "0", "" },
     { 3, 57, 0, "1", "" }, /* counts anew */
-    { 3, 58, 0, "1", "missed 1 frame" SLOW },
+    { 3, 58, 0, "1", SLOW "missed 1 frame" AGO },
   };
   GtkWidget *list = viewer_consumer_list_new (), *window = screen_show (list, 1100, 300);
 
@@ -710,6 +711,23 @@ test_pool_name (void)
     }
 }
 
+static void
+test_pool_skipped (void)
+{
+  static const char *const texts[][2] = {
+    { "pool /run/a b/cam0.sock: the producer died", "the producer died" },
+    { "connecting to /run/cam0.sock: refused: it is full", "refused: it is full" },
+    { "picture of gray 64x48: needs: too much", "needs: too much" },
+    { "poolside: sunny", "poolside: sunny" },
+    { "pool cam0", "pool cam0" },
+    { "pool cam0: ", "pool cam0: " },
+    { "", "" },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (texts); i++)
+    g_assert_cmpstr (pool_skip_object (texts[i][0]), ==, texts[i][1]);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -732,6 +750,7 @@ main (int argc, char **argv)
   g_test_add_func ("/event-log/follows", test_log_follows);
   g_test_add_func ("/event-log/copy", test_log_copy);
   g_test_add_func ("/pool-name/shown", test_pool_name);
+  g_test_add_func ("/pool-name/skipped", test_pool_skipped);
   failed = g_test_run ();
   screen_end ();
   return failed;

@@ -191,12 +191,12 @@ end_picture (Detector *self, const FrameSample *sample)
     return;
   if (still->duplicates == 1)
     say (self, FAULT_DUPLICATE, still->first_duplicate, sample->publish_ns,
-         "the picture of the frame before once more: what feeds the producer repeats a frame%s",
+         "what feeds the producer repeats a frame%s: the picture of the frame before once more",
          still->declared ? ", and says so (GAP)" : "");
   else
     say (self, FAULT_DUPLICATE, still->first_duplicate, sample->publish_ns,
-         "the same picture %u times more: what feeds the producer repeats frames%s",
-         still->duplicates, still->declared ? ", and says so (GAP)" : "");
+         "what feeds the producer repeats frames%s: the same picture %u times more",
+         still->declared ? ", and says so (GAP)" : "", still->duplicates);
 }
 
 static void
@@ -242,7 +242,7 @@ repeat_picture (Detector *self, const FrameSample *sample)
     return;
   still->frozen = TRUE;
   say (self, FAULT_FREEZE, still->sequence, sample->publish_ns,
-       "the same picture for %.2f s, and frames come: what feeds the producer stands still",
+       "what feeds the producer stands still: the same picture for %.2f s, and frames come",
        ms (still->known_ns - still->since_ns) / 1e3);
 }
 
@@ -286,10 +286,11 @@ detector_tick (Detector *self, gint64 now_ns)
     return;
   still->frozen = still->silent = TRUE;
   say (self, FAULT_FREEZE, self->now.last.sequence, now_ns,
-       "no frame for %.2f s, while the producer lives: %s", ms (now_ns - since_ns) / 1e3,
-       self->silent    ? "it does not answer: it is stopped, or hangs"
-       : self->waiting ? "it waits for a lossless consumer that does not go on"
-                       : "it stands still, or gets none from what feeds it");
+       "the producer %s: no frame for %.2f s, while it lives",
+       self->silent    ? "does not answer, is stopped or hangs"
+       : self->waiting ? "waits for a lossless consumer that does not go on"
+                       : "stands still, or gets none from what feeds it",
+       ms (now_ns - since_ns) / 1e3);
 }
 
 /* ---- order of pts -------------------------------------------------------------------------- */
@@ -309,8 +310,8 @@ go_backwards (Detector *self, const FrameSample *sample, gboolean follows)
   if (self->now.front.frames++ == 0)
     self->now.front.pts_ns = before_ns;
   say (self, FAULT_BACKWARDS, sample->sequence, sample->publish_ns,
-       "pts is %.1f ms before that of the frame before, without DISCONT: what feeds the producer "
-       "stamps frames out of order",
+       "what feeds the producer stamps frames out of order: pts is %.1f ms before that of the "
+       "frame before, without DISCONT",
        ms (before_ns - sample->pts_ns));
 }
 
@@ -354,9 +355,9 @@ go_forwards (Detector *self, const FrameSample *sample, gboolean silent)
 
   if (gap && !self->now.in_gap)
     say (self, FAULT_GAP, sample->sequence, sample->publish_ns,
-         "pts jumps by %.1f ms where a frame lasts %.1f ms: %.0f missing before they came to the "
-         "producer, in what feeds it",
-         ms (step_ns), ms (lasts_ns), MAX (1, (double) step_ns / (double) lasts_ns - 1));
+         "%.0f missing before they came to the producer, in what feeds it: pts jumps by %.1f ms "
+         "where a frame lasts %.1f ms",
+         MAX (1, (double) step_ns / (double) lasts_ns - 1), ms (step_ns), ms (lasts_ns));
   self->now.in_gap = gap;
   if (self->now.front.frames == 0 && step_ns > 0)
     self->now.step_ns[self->now.n_steps++ % STEPS] = step_ns;
@@ -422,8 +423,8 @@ judge_lateness (Detector *self, const FrameSample *sample, gboolean silent)
       late = lateness_ns - usual_ns > limit_ns;
       if (late && !self->now.is_late && !silent)
         say (self, FAULT_LATE, sample->sequence, sample->publish_ns,
-             "%.1f ms later after its pts than frames usually are: the producer, or what feeds it, "
-             "was held up, or it waited for a lossless consumer",
+             "the producer, or what feeds it, was held up, or it waited for a lossless consumer: "
+             "%.1f ms later after its pts than frames usually are",
              ms (lateness_ns - usual_ns));
     }
   self->now.is_late = late;
@@ -503,6 +504,6 @@ void
 detector_changed (Detector *self, guint64 sequence, gint64 now_ns)
 {
   say (self, FAULT_TEAR, sequence, now_ns,
-       "its bytes changed after it was published: the producer, or who shares its memory, wrote "
-       "into a published frame");
+       "the producer, or who shares its memory, wrote into a published frame: its bytes changed "
+       "after it was published");
 }

@@ -383,7 +383,7 @@ static void
 measure (GtkWidget *widget, GtkOrientation orientation, int for_size, int *minimum, int *natural,
          int *minimum_baseline, int *natural_baseline)
 {
-  *minimum = orientation == GTK_ORIENTATION_HORIZONTAL ? 180 : 110;
+  *minimum = orientation == GTK_ORIENTATION_HORIZONTAL ? 130 : 110;
   *natural = orientation == GTK_ORIENTATION_HORIZONTAL ? 320 : 150;
 }
 
@@ -415,6 +415,7 @@ viewer_chart_class_init (ViewerChartClass *class)
 static void
 viewer_chart_init (ViewerChart *self)
 {
+  gtk_widget_set_overflow (GTK_WIDGET (self), GTK_OVERFLOW_HIDDEN);
   self->samples = g_array_new (FALSE, FALSE, sizeof (Sample));
   self->layout = paint_create_layout (GTK_WIDGET (self));
 }

@@ -101,15 +101,15 @@ consumer_entry_dup_hint (const ConsumerEntry *self, gint64 own_rate, guint64 win
               "ask for more leases",
               leases);
   if (waited_for && lag >= window)
-    add_hint (text, NUMBER " %s behind, all of a window of " NUMBER ": the producer %s", lag,
-              frames (lag), window, live ? "evicts it" : "waits for it");
+    add_hint (text, "the producer %s: " NUMBER " %s behind, all of a window of " NUMBER,
+              live ? "evicts it" : "waits for it", lag, frames (lag), window);
   else if (waited_for && lag > 0 && lag >= window - window / 4)
-    add_hint (text, NUMBER " %s behind of a window of " NUMBER ": the producer will %s", lag,
-              frames (lag), window, live ? "evict it" : "wait");
+    add_hint (text, "the producer will %s: " NUMBER " %s behind of a window of " NUMBER,
+              live ? "evict it" : "wait", lag, frames (lag), window);
   if (own_rate > 0)
     add_hint (text,
-              "missed %" G_GINT64_FORMAT " %s in the last second: too slow for its delivery, or a "
-              "flush took them back",
+              "too slow for its delivery, or a flush took them back: missed %" G_GINT64_FORMAT
+              " %s in the last second",
               own_rate, frames ((guint64) own_rate));
 #undef NUMBER
   return g_string_free (text, FALSE);

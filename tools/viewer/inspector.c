@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "inspector.h"
+#include "pool-name.h"
 
 struct _ViewerInspector
 {
@@ -21,7 +22,7 @@ dup_values (ShmFrameFrame *frame, guint x, guint y)
   PixelValues values;
 
   if (!picture_read_pixel (frame, x, y, &values, &error))
-    return printable (error->message);
+    return printable (pool_skip_object (error->message));
   text = g_string_new (NULL);
   for (guint i = 0; i < values.n; i++)
     {
@@ -69,6 +70,16 @@ update_shown (ViewerInspector *self, const Picture *picture, const guint8 *bgra)
   gtk_widget_queue_draw (self->swatch);
 }
 
+/* A tooltip is set where it is another: GTK asks the display where the pointer is, each time. */
+static void
+set_values (ViewerInspector *self, const char *text)
+{
+  if (g_str_equal (gtk_label_get_text (GTK_LABEL (self->values)), text))
+    return;
+  gtk_label_set_text (GTK_LABEL (self->values), text);
+  gtk_widget_set_tooltip_text (self->values, text);
+}
+
 static void
 update_pixel (ViewerInspector *self, ViewerPictureView *view, ViewerSession *session)
 {
@@ -80,8 +91,7 @@ update_pixel (ViewerInspector *self, ViewerPictureView *view, ViewerSession *ses
   if (frame == NULL || !viewer_picture_view_get_inspected (view, &x, &y))
     {
       gtk_widget_set_visible (self->position, FALSE);
-      gtk_label_set_text (GTK_LABEL (self->values),
-                          frame != NULL ? "Point at a pixel, or press Shift and an arrow key" : "");
+      set_values (self, frame != NULL ? "Point at a pixel, or press Shift and an arrow key" : "");
       gtk_widget_add_css_class (self->values, "dim-label");
       update_shown (self, NULL, NULL);
       return;
@@ -90,7 +100,7 @@ update_pixel (ViewerInspector *self, ViewerPictureView *view, ViewerSession *ses
   values = dup_values (frame, x, y);
   gtk_widget_set_visible (self->position, TRUE);
   gtk_label_set_text (GTK_LABEL (self->position), position);
-  gtk_label_set_text (GTK_LABEL (self->values), values);
+  set_values (self, values);
   gtk_widget_remove_css_class (self->values, "dim-label");
   update_shown (self, viewer_session_get_picture (session), find_shown (session, frame, x, y));
 }

@@ -13,11 +13,14 @@ struct _Journal
   char *format;          /* as text; NULL: none yet */
   GHashTable *consumers; /* id -> Consumer; NULL until the first view */
   guint64 dropped, evictions;
+  guint64 evicted; /* since the last view */
+  gboolean ended;
 };
 
 typedef struct
 {
-  char *text;
+  char *name, *text;
+  gboolean lossless;
   OwnDrops drops;  /* those that the log has */
   gint64 noted_ns; /* when it last got some; 0: never */
   gboolean seen;
@@ -26,8 +29,11 @@ typedef struct
 static void
 consumer_free (gpointer data)
 {
-  g_free (((Consumer *) data)->text);
-  g_free (data);
+  Consumer *self = data;
+
+  g_free (self->name);
+  g_free (self->text);
+  g_free (self);
 }
 
 static void
@@ -50,12 +56,28 @@ note_format (Journal *self, const PoolView *view)
   self->format = g_steal_pointer (&format);
 }
 
-static char *
-describe (GVariant *consumer)
+static void
+note_ended (Journal *self, const PoolView *view)
 {
-  return g_strdup_printf ("%s (pid %" G_GUINT64_FORMAT "), %s, %" G_GUINT64_FORMAT " leases",
-                          lookup_string (consumer, "program"), lookup_number (consumer, "pid"),
-                          lookup_string (consumer, "delivery"), lookup_number (consumer, "leases"));
+  gboolean ended = pool_view_has_ended (view);
+
+  if (ended && !self->ended)
+    note (self, "ended", view->latest, "the producer's stream ended, it lives on");
+  self->ended = ended;
+}
+
+static Consumer *
+consumer_new (GVariant *entry)
+{
+  Consumer *self = g_new0 (Consumer, 1);
+  const char *delivery = lookup_string (entry, "delivery");
+
+  self->name = g_strdup_printf ("%s (pid %" G_GUINT64_FORMAT ")", lookup_string (entry, "program"),
+                                lookup_number (entry, "pid"));
+  self->text = g_strdup_printf ("%s, %s, %" G_GUINT64_FORMAT " leases", self->name, delivery,
+                                lookup_number (entry, "leases"));
+  self->lossless = g_str_equal (delivery, "lossless");
+  return self;
 }
 
 /* The first at once, then what came together: one that is too slow drops all the time. */
@@ -87,8 +109,7 @@ note_consumer (Journal *self, GVariant *entry, guint64 latest, gboolean fresh)
 
   if (consumer == NULL)
     {
-      consumer = g_new0 (Consumer, 1);
-      consumer->text = describe (entry);
+      consumer = consumer_new (entry);
       own_drops_begin (&consumer->drops, lookup_number (entry, "drops"), self->dropped,
                        lookup_number (entry, "lag"));
       g_hash_table_insert (self->consumers, g_memdup2 (&id, sizeof id), consumer);
@@ -99,10 +120,56 @@ note_consumer (Journal *self, GVariant *entry, guint64 latest, gboolean fresh)
   consumer->seen = TRUE;
 }
 
+static const char *
+eviction_reason (const Consumer *consumer, gboolean live)
+{
+  if (!consumer->lossless)
+    return "it was two changes of format behind, or damaged its control page";
+  return live ? "its window was full, and a live producer does not wait"
+              : "it held the producer up for too long";
+}
+
+/* Who was evicted is gone in the same view; where more are gone, it is not known who of them. */
+static void
+note_gone (Journal *self, const PoolView *view, guint64 n_gone)
+{
+  gboolean live = FALSE, all = n_gone <= self->evicted;
+  guint64 unknown = all ? self->evicted - n_gone : self->evicted;
+  GHashTableIter iter;
+  gpointer value;
+
+  g_variant_lookup (view->stats, "live", "b", &live);
+  g_hash_table_iter_init (&iter, self->consumers);
+  while (g_hash_table_iter_next (&iter, NULL, &value))
+    {
+      const Consumer *consumer = value;
+
+      if (consumer->seen)
+        continue;
+      if (all)
+        {
+          g_autofree char *text = g_strdup_printf ("%s was evicted: %s", consumer->name,
+                                                   eviction_reason (consumer, live));
+
+          note (self, "evicted", view->latest, text);
+        }
+      note (self, "consumer-detached", view->latest, consumer->text);
+      g_hash_table_iter_remove (&iter);
+    }
+  if (unknown > 0)
+    {
+      g_autofree char *text = g_strdup_printf (
+          "the producer evicted %" G_GUINT64_FORMAT " of its consumers", unknown);
+
+      note (self, "evicted", view->latest, text);
+    }
+}
+
 static void
 note_consumers (Journal *self, const PoolView *view)
 {
   gboolean fresh = self->consumers == NULL;
+  guint64 n_gone = 0;
   GHashTableIter iter;
   gpointer value;
 
@@ -115,12 +182,8 @@ note_consumers (Journal *self, const PoolView *view)
     note_consumer (self, view->consumers->pdata[i], view->latest, fresh);
   g_hash_table_iter_init (&iter, self->consumers);
   while (g_hash_table_iter_next (&iter, NULL, &value))
-    {
-      if (((Consumer *) value)->seen)
-        continue;
-      note (self, "consumer-detached", view->latest, ((Consumer *) value)->text);
-      g_hash_table_iter_remove (&iter);
-    }
+    n_gone += !((Consumer *) value)->seen;
+  note_gone (self, view, n_gone);
 }
 
 static void
@@ -136,9 +199,8 @@ note_counts (Journal *self, const PoolView *view)
 
       note (self, "dropped", view->latest, text);
     }
-  if (evictions > self->evictions && self->consumers != NULL)
-    note (self, "evicted", view->latest,
-          "the producer evicted a consumer that held it up for too long");
+  self->evicted
+      = evictions > self->evictions && self->consumers != NULL ? evictions - self->evictions : 0;
   self->dropped = dropped;
   self->evictions = evictions;
 }
@@ -167,10 +229,14 @@ changed (ViewerSession *session, Journal *self)
 
   note_state (self);
   if (!viewer_session_is_attached (session))
-    g_clear_pointer (&self->consumers, g_hash_table_unref);
+    {
+      g_clear_pointer (&self->consumers, g_hash_table_unref);
+      self->ended = FALSE;
+    }
   if (view == NULL)
     return;
   note_format (self, view);
+  note_ended (self, view);
   note_counts (self, view);
   note_consumers (self, view);
 }

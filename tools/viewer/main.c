@@ -11,6 +11,7 @@
 static struct
 {
   gboolean lease, version;
+  gboolean understood;
   char **pools;
 } options;
 
@@ -63,6 +64,7 @@ activate (GApplication *application, gpointer data)
 static int
 local_options (GApplication *application, GVariantDict *dict, gpointer data)
 {
+  options.understood = TRUE;
   if (options.version)
     {
       g_print ("frame-viewer " VERSION "\n");
@@ -104,5 +106,5 @@ main (int argc, char **argv)
   g_signal_connect (application, "handle-local-options", G_CALLBACK (local_options), NULL);
   code = g_application_run (G_APPLICATION (application), argc, argv);
   g_strfreev (options.pools);
-  return code;
+  return options.understood ? code : EXIT_USAGE; /* --help has ended already */
 }

@@ -231,6 +231,7 @@ titled (const char *title, GtkWidget *child)
   GtkWidget *box = gtk_box_new (GTK_ORIENTATION_VERTICAL, 6), *label = gtk_label_new (title);
 
   gtk_widget_add_css_class (label, "heading");
+  gtk_label_set_ellipsize (GTK_LABEL (label), PANGO_ELLIPSIZE_END);
   gtk_label_set_xalign (GTK_LABEL (label), 0);
   gtk_widget_set_vexpand (child, TRUE);
   gtk_box_append (GTK_BOX (box), label);

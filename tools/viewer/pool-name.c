@@ -18,3 +18,15 @@ pool_dup_name (const char *pool)
     name[strlen (name) - strlen (SUFFIX)] = '\0';
   return printable (name);
 }
+
+const char *
+pool_skip_object (const char *text)
+{
+  static const char *const objects[] = { "pool ", "connecting to ", "picture of " };
+  const char *end = strstr (text, ": ");
+
+  for (guint i = 0; end != NULL && end[2] != '\0' && i < G_N_ELEMENTS (objects); i++)
+    if (g_str_has_prefix (text, objects[i]))
+      return end + 2;
+  return text;
+}

@@ -77,7 +77,7 @@ static void
 update (ViewerPoolRow *self)
 {
   const char *problem = get_problem (self);
-  g_autofree char *reason = problem != NULL ? printable (problem) : NULL;
+  g_autofree char *reason = problem != NULL ? printable (pool_skip_object (problem)) : NULL;
   g_autofree char *format = dup_format (self);
   g_autofree char *rate = dup_rate (self);
   g_autofree char *producer = dup_producer (self);

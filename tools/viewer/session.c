@@ -312,6 +312,15 @@ viewer_session_is_attached (ViewerSession *self)
   return self->reason == NULL;
 }
 
+const char *
+viewer_session_get_state (ViewerSession *self)
+{
+  if (self->reason != NULL)
+    return g_str_has_suffix (self->reason, "is it stopped?") ? "producer does not answer"
+                                                             : "no producer";
+  return self->view != NULL && pool_view_has_ended (self->view) ? "ended" : "live";
+}
+
 const PoolView *
 viewer_session_get_view (ViewerSession *self)
 {

@@ -25,6 +25,9 @@ const char *viewer_session_get_pool (ViewerSession *self);
 const char *viewer_session_get_problem (ViewerSession *self);
 /* Attached, though what it publishes may not be shown. */
 gboolean viewer_session_is_attached (ViewerSession *self);
+/* What is short for the state: "live", "ended" (the stream; the producer lives), "no producer" or
+ * "producer does not answer". */
+const char *viewer_session_get_state (ViewerSession *self);
 const PoolView *viewer_session_get_view (ViewerSession *self); /* NULL: none yet */
 void viewer_session_get_rates (ViewerSession *self, MeterRates *rates);
 void viewer_session_get_latency (ViewerSession *self,

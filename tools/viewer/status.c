@@ -53,7 +53,7 @@ dup_state (ViewerSession *session)
   guint n, position = viewer_session_get_position (session, &n);
 
   if (!viewer_session_get_paused (session))
-    return g_strdup (viewer_session_is_attached (session) ? "live" : "no producer");
+    return g_strdup (viewer_session_get_state (session));
   return n != 0 ? g_strdup_printf ("paused: frame %u of %u", position + 1, n) : g_strdup ("paused");
 }
 
@@ -137,9 +137,10 @@ viewer_status_init (ViewerStatus *self)
       gtk_widget_set_tooltip_text (label, fields[i].tooltip);
       gtk_label_set_width_chars (GTK_LABEL (label), fields[i].width);
       gtk_label_set_xalign (GTK_LABEL (label), fields[i].width != 0 ? 1 : 0);
+      if (i != STATE)
+        gtk_label_set_ellipsize (GTK_LABEL (label), PANGO_ELLIPSIZE_END);
       gtk_widget_add_css_class (label, "numeric");
       gtk_widget_set_parent (label, GTK_WIDGET (self));
     }
-  gtk_label_set_ellipsize (GTK_LABEL (self->label[FORMAT]), PANGO_ELLIPSIZE_END);
   gtk_widget_set_hexpand (self->label[FORMAT], TRUE);
 }

@@ -36,12 +36,15 @@ static void
 update_title (ViewerWindow *self)
 {
   const PoolView *view = self->session != NULL ? viewer_session_get_view (self->session) : NULL;
+  const char *absence = "no producer";
   g_autofree char *pool = NULL;
   g_autofree char *producer = NULL;
   g_autofree char *title = NULL;
 
   if (self->session != NULL)
     pool = pool_dup_name (viewer_session_get_pool (self->session));
+  if (self->session != NULL && !viewer_session_is_attached (self->session))
+    absence = viewer_session_get_state (self->session);
   if (view != NULL)
     {
       g_autofree char *program = printable (lookup_string (view->stats, "program"));
@@ -51,7 +54,7 @@ update_title (ViewerWindow *self)
     }
   title = pool != NULL ? g_strdup_printf ("%s - Frame Viewer", pool) : g_strdup ("Frame Viewer");
   gtk_label_set_text (GTK_LABEL (self->title), pool != NULL ? pool : "Frame Viewer");
-  gtk_label_set_text (GTK_LABEL (self->subtitle), producer != NULL ? producer : "no producer");
+  gtk_label_set_text (GTK_LABEL (self->subtitle), producer != NULL ? producer : absence);
   gtk_window_set_title (GTK_WINDOW (self), title);
 }
 
