@@ -86,12 +86,12 @@ def test_watch_all():
     await_event(watch, 'attached')
     stop(first, signal.SIGKILL)
     event = await_event(watch, 'lost')
-    assert event['pool'] == 'first' and 'its producer has gone: ' in event['reason'], event
+    assert event['pool'] == 'first' and 'the producer died, or was killed' in event['reason'], event
     assert await_event(watch, 'pool-removed')['pool'] == 'first'
     # How it ended, not only that its socket is gone.
     stop(second)
     event = await_event(watch, 'lost')
-    assert event['pool'] == 'second' and 'ended the connection' in event['reason'], event
+    assert event['pool'] == 'second' and 'the producer has ended' in event['reason'], event
     assert await_event(watch, 'pool-removed')['pool'] == 'second'
     assert stop(watch)[0] == 0
 
