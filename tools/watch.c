@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "json.h"
+#include "own-drops.h"
 #include "pool-watch.h"
 
 /* How long a pool's own watch may take to say why it was lost: it asks its producer four times a second,
@@ -29,7 +30,7 @@ typedef struct
   gboolean attached; /* the watch's `lock` */
   PoolView *before;  /* what the producer said last */
   /* Of each consumer there: frames that the producer dropped, and that it has yet to count. */
-  guint64 excused[POOL_VIEW_CONSUMERS_MAX];
+  OwnDrops drops[POOL_VIEW_CONSUMERS_MAX]; /* of `before`'s consumers */
 } Entry;
 
 /* ---- lines --------------------------------------------------------------------------------- */
@@ -210,31 +211,35 @@ say_evicted (const Entry *entry, const PoolView *view, guint64 count)
 static void
 compare_consumers (Entry *entry, const PoolView *view)
 {
-  PoolView *before = entry->before;
-  guint64 dropped = before != NULL ? more_than_before (before->stats, view->stats, "dropped") : 0;
-  guint64 excused[POOL_VIEW_CONSUMERS_MAX] = { 0 };
+  const PoolView *before = entry->before;
+  guint64 dropped = lookup_number (view->stats, "dropped");
+  guint64 dropped_before = before != NULL ? lookup_number (before->stats, "dropped") : 0;
+  OwnDrops all[POOL_VIEW_CONSUMERS_MAX];
 
   for (guint i = 0; i < view->consumers->len; i++)
     {
       GVariant *consumer = view->consumers->pdata[i];
+      /* One that wants the newest frame does not count what the producer dropped. */
+      gboolean excused = !g_str_equal (lookup_string (consumer, "delivery"), "latest");
+      guint64 drops = lookup_number (consumer, "drops"), own;
       guint index = 0;
-      gboolean known = find_consumer (before, consumer, &index);
-      guint64 missed
-          = more_than_before (known ? before->consumers->pdata[index] : NULL, consumer, "drops");
 
-      if (!known)
-        say_consumer (entry, "consumer-attached", consumer, 0, before == NULL);
-      if (before == NULL)
-        missed = 0;
-      /* A consumer counts what the producer dropped too, but only when it comes to it; one that wants
-       * the newest frame does not. */
-      if (!g_str_equal (lookup_string (consumer, "delivery"), "latest"))
-        excused[i] = (known ? entry->excused[index] : 0) + dropped;
-      if (missed > excused[i])
-        say_consumer (entry, "drops", consumer, missed - excused[i], FALSE);
-      excused[i] -= MIN (missed, excused[i]);
+      if (find_consumer (before, consumer, &index))
+        all[i] = entry->drops[index];
+      else
+        {
+          say_consumer (entry, "consumer-attached", consumer, 0, before == NULL);
+          own_drops_begin (&all[i], before == NULL ? drops : 0,
+                           !excused         ? 0
+                           : before == NULL ? dropped
+                                            : dropped_before,
+                           0);
+        }
+      own = own_drops_count (&all[i], drops, excused ? dropped : 0);
+      if (own > 0)
+        say_consumer (entry, "drops", consumer, own, FALSE);
     }
-  memcpy (entry->excused, excused, sizeof excused);
+  memcpy (entry->drops, all, view->consumers->len * sizeof *all);
 }
 
 static void

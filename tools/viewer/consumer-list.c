@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "consumer-list.h"
 
+#include "../own-drops.h"
 #include "consumer-entry.h"
 #include "paint.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "journal.h"
-#include "consumer-entry.h"
+#include "../own-drops.h"
 
 #define DROPS_NS                                                                                   \
   (G_GINT64_CONSTANT (10) * 1000 * 1000 * 1000) /* between two lines for one consumer */
