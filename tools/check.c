@@ -71,8 +71,7 @@ hear_view (PoolWatch *watch, PoolView *view, gpointer data)
   Check *self = data;
 
   g_mutex_lock (&self->lock);
-  self->ended = FALSE;
-  g_variant_lookup (view->stats, "ended", "b", &self->ended);
+  self->ended = pool_view_has_ended (view);
   self->published[1] = lookup_number (view->stats, "frames");
   if (!self->counted || self->published[1] < self->published[0]) /* another producer */
     self->published[0] = self->published[1];
@@ -102,8 +101,7 @@ describe_fault (const Fault *fault)
 
   json_builder_begin_object (builder);
   json_add_string (builder, "kind", fault_kind_name (fault->kind));
-  json_builder_set_member_name (builder, "sequence");
-  json_builder_add_int_value (builder, (gint64) fault->sequence);
+  json_add_number (builder, "sequence", fault->sequence);
   json_builder_set_member_name (builder, "monotonic-ns");
   json_builder_add_int_value (builder, fault->time_ns);
   json_add_string (builder, "text", fault->text);
@@ -164,10 +162,10 @@ judge (Check *self, const PoolWatchCounters *counters)
         "pool %s: no frame came that could be looked at: %s", self->pool,
         self->ended ? "its stream has ended" : "is its producer paused, or its history 0?");
   else if (self->attached && saw_too_few (self, counters))
-    self->problem = g_strdup_printf (
-        "pool %s: of %" G_GUINT64_FORMAT " frames only %" G_GUINT64_FORMAT
-        " could be looked at: is its history 0, or this machine too busy?",
-        self->pool, self->published[1] - self->published[0], counters->seen);
+    self->problem
+        = g_strdup_printf ("pool %s: of %" G_GUINT64_FORMAT " frames only %" G_GUINT64_FORMAT
+                           " could be looked at: is its history 0, or this machine too busy?",
+                           self->pool, self->published[1] - self->published[0], counters->seen);
   else if (self->attached && counters->attaches > 1)
     self->problem = g_strdup_printf (
         "pool %s: its producer was lost, and came back, %" G_GUINT64_FORMAT " time(s) meanwhile",
@@ -232,14 +230,12 @@ print_verdict_json (Check *self, int code, const PoolWatchCounters *counters, do
   JsonBuilder *builder = json_builder_new ();
 
   json_builder_begin_object (builder);
-  json_builder_set_member_name (builder, "pool");
-  json_builder_add_string_value (builder, self->pool);
-  json_builder_set_member_name (builder, "verdict");
-  json_builder_add_string_value (builder, code == EXIT_OK       ? "clean"
-                                          : code == EXIT_FAULTS ? "faults"
-                                                                : "failed");
-  json_builder_set_member_name (builder, "problem");
-  json_builder_add_string_value (builder, self->problem); /* NULL becomes null */
+  json_add_string (builder, "pool", self->pool);
+  json_add_string (builder, "verdict",
+                   code == EXIT_OK       ? "clean"
+                   : code == EXIT_FAULTS ? "faults"
+                                         : "failed");
+  json_add_string (builder, "problem", self->problem);
   json_builder_set_member_name (builder, "seconds");
   json_builder_add_double_value (builder, seconds);
   json_builder_set_member_name (builder, "fps");

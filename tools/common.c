@@ -167,6 +167,14 @@ table_print (Table *table)
   g_clear_pointer (&table->cells, g_ptr_array_unref);
 }
 
+int
+compare_times (const void *a, const void *b)
+{
+  gint64 left = *(const gint64 *) a, right = *(const gint64 *) b;
+
+  return left < right ? -1 : left > right;
+}
+
 /* ---- dictionaries -------------------------------------------------------------------------- */
 
 guint64

@@ -61,6 +61,9 @@ void table_init (Table *table, guint64 right, const char *const *titles); /* NUL
 void table_add (Table *table, char *cell);
 void table_print (Table *table); /* and frees */
 
+/* For qsort() of gint64. */
+int compare_times (const void *a, const void *b);
+
 /* Looks a number (u or t) or a string up in a peer's a{sv}. */
 guint64 lookup_number (GVariant *dict, const char *key);     /* 0 where there is none */
 const char *lookup_string (GVariant *dict, const char *key); /* the same: "" */

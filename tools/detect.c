@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "detect.h"
+#include "common.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -118,14 +119,6 @@ static gboolean
 is_known (gint64 time_ns)
 {
   return time_ns >= 0 && time_ns < G_MAXINT64 / 4;
-}
-
-static int
-compare_times (const void *a, const void *b)
-{
-  gint64 left = *(const gint64 *) a, right = *(const gint64 *) b;
-
-  return left < right ? -1 : left > right;
 }
 
 /* What pts says that a frame lasts, where it says the same of all of the last ones; else 0. */

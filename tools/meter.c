@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "meter.h"
+#include "common.h"
 
 #include <stdlib.h>
 
@@ -19,14 +20,6 @@ meter_add (Meter *self, const FrameSample *sample)
   if (sample->missed > 0)
     meter_reset (self);
   self->publish_ns[self->n++ % METER_FRAMES] = sample->publish_ns;
-}
-
-static int
-compare_times (const void *a, const void *b)
-{
-  gint64 left = *(const gint64 *) a, right = *(const gint64 *) b;
-
-  return left < right ? -1 : left > right;
 }
 
 /* Sorts; the least value that `percent` of them do not exceed. */

@@ -255,11 +255,11 @@ settle (PoolWatch *self, const PoolView *view)
 {
   guint64 dropped = lookup_number (view->stats, "dropped");
   guint64 more = self->asked && dropped > self->dropped ? dropped - self->dropped : 0;
-  gboolean ended = FALSE, waiting = FALSE;
+  gboolean waiting = FALSE;
 
-  g_variant_lookup (view->stats, "ended", "b", &ended);
   g_variant_lookup (view->stats, "waiting", "b", &waiting);
-  detector_set_ended (self->detector, ended, lookup_number (view->stats, "latest"));
+  detector_set_ended (self->detector, pool_view_has_ended (view),
+                      lookup_number (view->stats, "latest"));
   detector_set_waiting (self->detector, waiting);
   self->asked = TRUE;
   self->dropped = dropped;

@@ -122,18 +122,13 @@ say_json (const char *file, ShmFrameFrame *frame, const Picture *picture, const 
   g_autofree char *line = NULL;
 
   json_builder_begin_object (builder);
-  json_builder_set_member_name (builder, "file");
-  json_builder_add_string_value (builder, name);
-  json_builder_set_member_name (builder, "sequence");
-  json_builder_add_int_value (builder, (gint64) shmframe_frame_get_sequence (frame));
+  json_add_string (builder, "file", name);
+  json_add_number (builder, "sequence", shmframe_frame_get_sequence (frame));
   add_time (builder, "pts-ns", shmframe_frame_get_pts (frame));
   add_time (builder, "publish-ns", shmframe_frame_get_publish_time (frame));
-  json_builder_set_member_name (builder, "width");
-  json_builder_add_int_value (builder, picture->width);
-  json_builder_set_member_name (builder, "height");
-  json_builder_add_int_value (builder, picture->height);
-  json_builder_set_member_name (builder, "format-text");
-  json_builder_add_string_value (builder, format);
+  json_add_number (builder, "width", picture->width);
+  json_add_number (builder, "height", picture->height);
+  json_add_string (builder, "format-text", format);
   json_builder_end_object (builder);
   line = json_line (builder);
   g_print ("%s\n", line);
