@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <linux/futex.h>
+
+#include "bell.h"
+#include "cell.h"
+
+#define WARM_UP_INTERVAL_NS (5 * 1000 * 1000) /* of cells that are measured back to back */
+#define WARM_UP_MOST_NS (500 * 1000 * 1000)   /* once all have seen a frame: large ones are slow */
+
+typedef struct
+{
+  const BenchCell *cell;
+  BenchShared *shared;
+  BenchReport *report;
+  BenchEnd end;
+} Role;
+
+/* ---- what both do ---- */
+
+static void
+pin (int core)
+{
+  cpu_set_t set;
+
+  CPU_ZERO (&set);
+  CPU_SET (core, &set);
+  sched_setaffinity (0, sizeof set, &set);
+}
+
+static int
+consumer_core (const BenchCell *cell, int consumer)
+{
+  int cores = (int) sysconf (_SC_NPROCESSORS_ONLN);
+
+  return cores < 2 ? 0 : (cell->producer_core + 1 + consumer % (cores - 1)) % cores;
+}
+
+static gint64
+cpu_ns (clockid_t clock)
+{
+  struct timespec time = { 0 };
+
+  clock_gettime (clock, &time);
+  return (gint64) time.tv_sec * 1000000000 + time.tv_nsec;
+}
+
+static guint64
+faults (void)
+{
+  struct rusage usage;
+
+  getrusage (RUSAGE_SELF, &usage);
+  return (guint64) usage.ru_minflt + (guint64) usage.ru_majflt;
+}
+
+static guint64
+pss_bytes (void)
+{
+  FILE *file = fopen ("/proc/self/smaps_rollup", "re");
+  char line[256];
+  unsigned long kilobytes = 0;
+
+  while (file && fgets (line, sizeof line, file))
+    if (sscanf (line, "Pss: %lu kB", &kilobytes) == 1)
+      break;
+  if (file)
+    fclose (file);
+  return kilobytes * 1024;
+}
+
+/* Begins (sign -1) and ends (+1) what is counted. */
+static void
+count (Role *role, int sign)
+{
+  role->report->cpu_ns += sign * cpu_ns (CLOCK_PROCESS_CPUTIME_ID);
+  role->report->faults += (guint64) sign * faults ();
+  role->report->copied += (guint64) sign * role->end.copied;
+}
+
+static int
+fail (Role *role, GError *error)
+{
+  g_strlcpy (role->report->error, error ? error->message : "failed without a reason",
+             sizeof role->report->error);
+  if (role->cell->way->close)
+    role->cell->way->close (&role->end);
+  return 1;
+}
+
+static int
+end (Role *role)
+{
+  role->report->pss_bytes = pss_bytes ();
+  role->report->held_bytes = role->end.held_bytes;
+  if (role->cell->way->close)
+    role->cell->way->close (&role->end);
+  return 0;
+}
+
+/* ---- the producer ---- */
+
+static gboolean
+all_have_seen_one (const Role *role)
+{
+  for (int i = 0; i < role->cell->n_consumers; i++)
+    if (atomic_load (&role->shared->consumers[i].seen) == 0)
+      return FALSE;
+  return TRUE;
+}
+
+/* Until consumers are done with `target` frames more than they were at first. */
+static void
+wait_for_acks (Role *role, uint32_t target)
+{
+  BenchShared *shared = role->shared;
+
+  for (;;)
+    {
+      uint32_t acks = atomic_load (&shared->acks);
+
+      if ((int32_t) (acks - target) >= 0)
+        return;
+      if (role->cell->way->spins)
+        continue;
+      atomic_store (&shared->waits, 1);
+      if (atomic_load (&shared->acks) == acks)
+        syscall (SYS_futex, &shared->acks, FUTEX_WAIT, acks, NULL, NULL, 0);
+      atomic_store (&shared->waits, 0);
+    }
+}
+
+/* Every word of a frame is its number; without `touch` only the first and the last are. */
+static void
+fill (guint64 *word, gsize words, guint64 frame, gboolean all)
+{
+  for (gsize i = 0; all && i < words; i++)
+    word[i] = frame;
+  word[0] = word[words - 1] = frame;
+}
+
+static gboolean
+send (Role *role, guint64 frame, GError **error)
+{
+  const BenchWay *way = role->cell->way;
+  gint64 begin = bench_now_ns (), acquired;
+  gpointer memory = way->acquire (&role->end, error);
+
+  if (!memory)
+    return FALSE;
+  acquired = bench_now_ns () - begin;
+  fill (memory, role->cell->size / 8, frame, role->cell->touch);
+  role->shared->sent_ns[frame] = bench_now_ns ();
+  if (!way->publish (&role->end, error))
+    return FALSE;
+  role->shared->publish_ns[frame]
+      = (guint32) MIN (acquired + bench_now_ns () - role->shared->sent_ns[frame], G_MAXUINT32);
+  return TRUE;
+}
+
+/* Returns the number of the last frame that was sent, or 0. */
+static guint64
+warm_up (Role *role, GError **error)
+{
+  gint64 interval_ns = role->cell->interval_ns ? role->cell->interval_ns : WARM_UP_INTERVAL_NS;
+  gint64 due_ns = bench_now_ns (), give_up_ns = due_ns + BENCH_WATCHDOG_NS, all_ns = 0;
+  guint64 frame = 0;
+  int left = BENCH_WARM_UP;
+
+  while (left && (!all_ns || bench_now_ns () < all_ns + WARM_UP_MOST_NS))
+    {
+      if (bench_now_ns () > give_up_ns || frame == BENCH_FRAMES_MAX / 2)
+        {
+          g_set_error (error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT, "a consumer got no frame");
+          return 0;
+        }
+      bench_sleep_until (due_ns += interval_ns);
+      if (!send (role, ++frame, error))
+        return 0;
+      if (!all_ns && all_have_seen_one (role))
+        all_ns = bench_now_ns ();
+      left -= all_ns != 0;
+    }
+  return frame;
+}
+
+static gint64
+jitter (const BenchCell *cell, GRand *random)
+{
+  return cell->jitter_ns ? (gint64) (g_rand_double_range (random, -1, 1) * (double) cell->jitter_ns)
+                         : 0;
+}
+
+static void
+await_all_seen (Role *role, guint64 frame)
+{
+  for (int i = 0; i < role->cell->n_consumers; i++)
+    while (atomic_load (&role->shared->consumers[i].seen) < frame)
+      bench_sleep_until (bench_now_ns () + 20000);
+}
+
+/* The frames that are measured; returns the last one's number, or 0. */
+static guint64
+send_frames (Role *role, guint64 first, GError **error)
+{
+  const BenchCell *cell = role->cell;
+  g_autoptr (GRand) random = g_rand_new_with_seed (1);
+  gint64 start_ns = bench_now_ns ();
+  guint64 most = MIN (first + (guint64) cell->frames - 1, BENCH_FRAMES_MAX);
+  uint32_t acks = atomic_load (&role->shared->acks);
+
+  for (guint64 frame = first;; frame++)
+    {
+      gint64 due_ns = start_ns + (gint64) (frame - first + 1) * cell->interval_ns;
+
+      if (cell->interval_ns)
+        bench_sleep_until (due_ns + jitter (cell, random));
+      if (frame == most || bench_now_ns () - start_ns >= cell->most_ns)
+        atomic_store (&role->shared->last, frame);
+      if (!send (role, frame, error))
+        return 0;
+      acks += (uint32_t) cell->n_consumers;
+      if (!cell->interval_ns)
+        wait_for_acks (role, acks);
+      if (atomic_load (&role->shared->last) == frame)
+        {
+          await_all_seen (role, frame);
+          role->shared->wall_ns = bench_now_ns () - start_ns;
+          return frame;
+        }
+    }
+}
+
+static gboolean
+produce (Role *role, GError **error)
+{
+  BenchShared *shared = role->shared;
+  gpointer link = role->end.link;
+  const BenchWay *way = role->cell->way;
+  clockid_t daemon;
+  gboolean have_daemon;
+  guint64 first, last;
+
+  first = warm_up (role, error) + 1;
+  if (first == 1)
+    return FALSE;
+  await_all_seen (role, first - 1);
+  atomic_store (&shared->first, first);
+  have_daemon = way->daemon_pid && clock_getcpuclockid (way->daemon_pid (link), &daemon) == 0;
+  shared->daemon_cpu_ns = have_daemon ? -cpu_ns (daemon) : 0;
+  count (role, -1);
+  last = send_frames (role, first, error);
+  count (role, +1);
+  shared->daemon_cpu_ns += have_daemon ? cpu_ns (daemon) : 0;
+  role->report->frames = last ? last - first + 1 : 0;
+  return last != 0;
+}
+
+int
+bench_run_producer (const BenchCell *cell, BenchShared *shared, gpointer link)
+{
+  g_autoptr (GError) error = NULL;
+  Role role = { cell, shared, &shared->producer, { .cell = cell, .link = link, .consumer = -1 } };
+
+  pin (cell->producer_core);
+  shared->producer_pid = getpid ();
+  if (!cell->way->open_producer (&role.end, &error))
+    return fail (&role, error);
+  atomic_store (&role.report->open, 1);
+  while (!atomic_load (&shared->go))
+    bench_sleep_until (bench_now_ns () + 200000);
+  if (!produce (&role, &error))
+    return fail (&role, error);
+  return end (&role);
+}
+
+/* ---- a consumer ---- */
+
+/* The frame's number; 0: its words are not those of one frame. */
+static guint64
+check (const guint64 *word, gsize words, gboolean all)
+{
+  guint64 frame = word[0], wrong = word[words - 1] ^ frame;
+
+  for (gsize i = 0; all && i < words; i++)
+    wrong |= word[i] ^ frame;
+  return wrong || frame > BENCH_FRAMES_MAX ? 0 : frame;
+}
+
+static void
+acknowledge (Role *role, guint64 frame)
+{
+  BenchShared *shared = role->shared;
+
+  atomic_store (&role->report->seen, frame);
+  atomic_fetch_add (&shared->acks, 1);
+  if (atomic_load (&shared->waits))
+    syscall (SYS_futex, &shared->acks, FUTEX_WAKE, 1, NULL, NULL, 0);
+}
+
+/* Returns its number: 0 on failure. */
+static guint64
+take_frame (Role *role, GError **error)
+{
+  const BenchWay *way = role->cell->way;
+  gconstpointer memory = way->receive (&role->end, error);
+  gint64 held_ns = bench_now_ns ();
+  guint64 frame;
+
+  if (!memory)
+    return 0;
+  frame = check (memory, role->cell->size / 8, role->cell->touch);
+  if (way->release && !way->release (&role->end, error))
+    return 0;
+  if (frame)
+    *bench_latency (role->shared, role->end.consumer, frame)
+        = (guint32) CLAMP (held_ns - role->shared->sent_ns[frame], 1, G_MAXUINT32);
+  else
+    role->report->torn++;
+  if (!role->report->first_frame_ns)
+    role->report->first_frame_ns = held_ns - role->end.attach_ns;
+  return frame ? frame : atomic_load (&role->report->seen);
+}
+
+static gboolean
+consume (Role *role, GError **error)
+{
+  gboolean counting = FALSE;
+  guint64 frame, first;
+
+  do
+    {
+      frame = take_frame (role, error);
+      if (!frame)
+        return FALSE;
+      first = atomic_load (&role->shared->first);
+      if (counting)
+        role->report->frames++;
+      else if (first && frame >= first)
+        {
+          counting = TRUE;
+          count (role, -1);
+        }
+      acknowledge (role, frame);
+    }
+  while (frame != atomic_load (&role->shared->last));
+  count (role, +1);
+  return TRUE;
+}
+
+int
+bench_run_consumer (const BenchCell *cell, BenchShared *shared, gpointer link, int consumer)
+{
+  g_autoptr (GError) error = NULL;
+  Role role = {
+    cell, shared, &shared->consumers[consumer], { .cell = cell, .link = link, .consumer = consumer }
+  };
+
+  pin (consumer_core (cell, consumer));
+  shared->consumer_pids[consumer] = getpid ();
+  role.end.attach_ns = bench_now_ns ();
+  if (!cell->way->open_consumer (&role.end, &error))
+    return fail (&role, error);
+  atomic_store (&role.report->open, 1);
+  if (!consume (&role, &error))
+    return fail (&role, error);
+  return end (&role);
+}

@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "ways.h"
+
+const BenchWay *const bench_ways[] = {
+  &bench_way_shm_futex,     &bench_way_shm_spin,
+  &bench_way_shm_predict,   &bench_way_shmframe,
+  &bench_way_shmframe_spin, &bench_way_shmframe_predict,
+  &bench_way_pipe,          NULL,
+};
