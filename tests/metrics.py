@@ -241,27 +241,57 @@ def resident(process):
         return int(re.search(r'VmRSS:\s+(\d+) kB', file.read())[1]) * 1024
 
 
+def post(url, head):
+    """A connection with the begin of a request whose body is still to come."""
+    host, port = url.split('/')[2].split(':')
+    peer = socket.create_connection((host, int(port)), toolbox.PATIENCE)
+    peer.sendall(f'POST /metrics HTTP/1.1\r\nHost: {host}\r\n{head}\r\n\r\n'.encode())
+    return peer
+
+
+def is_refused(peer, part):
+    """Before it could send so many parts."""
+    try:
+        for _ in range(1024):
+            peer.sendall(part)
+    except (BrokenPipeError, ConnectionResetError):
+        return True
+    return False
+
+
 def test_body():
     """A request without an end: it is refused, and not kept meanwhile."""
     one = producer('one')
     server, url = serve('0')
     assert frames_of(url) == 0
     before = resident(server)
-    host, port = url.split('/')[2].split(':')
-    for head in (f'Content-Length: {1 << 40}\r\n\r\n', 'Transfer-Encoding: chunked\r\n\r\n'):
-        with socket.create_connection((host, int(port)), toolbox.PATIENCE) as peer:
-            peer.sendall(f'POST /metrics HTTP/1.1\r\nHost: {host}\r\n{head}'.encode())
+    for head in (f'Content-Length: {1 << 40}', 'Transfer-Encoding: chunked'):
+        with post(url, head) as peer:
             part = (b'10000\r\n' if 'chunked' in head else b'') + bytes(0x10000) + b'\r\n'
-            try:
-                for _ in range(1024):
-                    peer.sendall(part)
-                raise AssertionError(f'64 MiB were taken, and {resident(server) - before} bytes are kept')
-            except (BrokenPipeError, ConnectionResetError):
-                pass
+            assert is_refused(peer, part), f'64 MiB were taken, {resident(server) - before} bytes are kept'
     assert resident(server) - before < 16 << 20
     assert frames_of(url) == 0
     toolbox.stop(server)
     one.end()
+
+
+def test_full():
+    """A body that filled the server's buffer before any of it was read is refused as well."""
+    server, url = serve('0')
+    server.send_signal(signal.SIGSTOP)
+    with post(url, f'Content-Length: {1 << 40}') as peer:
+        peer.setblocking(False)
+        try:
+            while peer.send(bytes(0x10000)):
+                pass
+        except BlockingIOError:
+            pass
+        # tcpi_backoff: it asked whether there is room again, and there was none.
+        toolbox.await_true(lambda: peer.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 8)[4] > 0)
+        server.send_signal(signal.SIGCONT)
+        peer.settimeout(toolbox.PATIENCE)
+        assert is_refused(peer, bytes(0x10000)), '64 MiB were taken'
+    toolbox.stop(server)
 
 
 def test_listen():
@@ -305,4 +335,5 @@ def test_errors():
 
 
 toolbox.main('metrics', (test_none, test_numbers, test_ended, test_histogram, test_reasons, test_crowd,
-                         test_names, test_escaping, test_json, test_body, test_listen, test_errors))
+                         test_names, test_escaping, test_json, test_body, test_full, test_listen,
+                         test_errors))

@@ -229,6 +229,23 @@ drawing_count (const Drawing *self, const GdkRectangle *in, guint32 rgb)
   return look (self, in, rgb, &bounds);
 }
 
+guint
+drawing_count_text (const Drawing *self, const GdkRectangle *in, guint32 rgb)
+{
+  guint count = 0;
+
+  for (int y = in->y; y < in->y + in->height; y++)
+    for (int x = in->x; x < in->x + in->width; x++)
+      {
+        guint32 pixel = drawing_get (self, x, y), alpha = pixel >> 24, whole = 0xff000000;
+
+        for (guint shift = 0; alpha >= 128 && shift < 24; shift += 8)
+          whole |= MIN (255, ((pixel >> shift & 255) * 255 + alpha / 2) / alpha) << shift;
+        count += alpha >= 128 && is_colour (whole, rgb);
+      }
+  return count;
+}
+
 GdkRectangle
 drawing_bounds (const Drawing *self, const GdkRectangle *in, guint32 rgb)
 {

@@ -52,6 +52,9 @@ guint32 drawing_get (const Drawing *self, int x, int y);
 guint drawing_count (const Drawing *self, const GdkRectangle *in, guint32 rgb);
 /* The box around them; width 0: there are none. */
 GdkRectangle drawing_bounds (const Drawing *self, const GdkRectangle *in, guint32 rgb);
+/* Text, whose edges are soft: of the pixels that are at least half covered, how many are drawn in that
+ * colour. */
+guint drawing_count_text (const Drawing *self, const GdkRectangle *in, guint32 rgb);
 
 /* xdotool, on this screen: "key", "Down"... NULL-terminated. */
 void screen_do (const char *word, ...) G_GNUC_NULL_TERMINATED;

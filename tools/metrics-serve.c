@@ -2,6 +2,7 @@
 #include <glib-unix.h>
 #include <libsoup/soup.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "metrics.h"
 
@@ -12,6 +13,17 @@
 /* However many scrape, and however often: the producers are asked this often. */
 #define COLLECT_EVERY_US G_USEC_PER_SEC
 
+/* So that its closing resets the connection. After an orderly end a peer whose data fills our window waits
+ * a minute for room: the kernel, which has the connection by then, does not open the window again. */
+static void
+cut_off (GSocket *connection)
+{
+  const struct linger none = { .l_onoff = 1, .l_linger = 0 };
+
+  setsockopt (g_socket_get_fd (connection), SOL_SOCKET, SO_LINGER, &none, sizeof none);
+  g_socket_shutdown (connection, TRUE, TRUE, NULL);
+}
+
 static void
 got_chunk (SoupServerMessage *message, GBytes *chunk, gpointer data)
 {
@@ -19,7 +31,7 @@ got_chunk (SoupServerMessage *message, GBytes *chunk, gpointer data)
 
   *size += g_bytes_get_size (chunk);
   if (*size > BODY_MAX)
-    g_socket_shutdown (soup_server_message_get_socket (message), TRUE, TRUE, NULL);
+    cut_off (soup_server_message_get_socket (message));
 }
 
 static void

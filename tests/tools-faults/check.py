@@ -12,7 +12,7 @@ import signal
 import sys
 import time
 
-sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent))  # last: inspect.py is there
+sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent))
 import toolbox  # noqa: E402
 from toolbox import await_line, finish, start  # noqa: E402
 

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""frame-inspect and the samples, as real processes: inspect.py FRAME-INSPECT PRODUCER CONSUMER MAINLOOP"""
+"""frame-inspect and the samples, as real processes:
+inspect-show.py FRAME-INSPECT PRODUCER CONSUMER MAINLOOP"""
 import json
 import re
 import signal
