@@ -27,8 +27,9 @@ typedef struct
   gint64 cpu_ns;         /* of the process, in the time that was measured; so for the next ones */
   guint64 copied;        /* bytes */
   guint64 faults;        /* page faults */
-  guint64 held_bytes;    /* BenchEnd.held_bytes */
-  guint64 pss_bytes;     /* at the end: shared pages by the share of this process */
+  guint64
+      shared_bytes;  /* producer: of shared memory that it has mapped and touched for the frames */
+  guint64 pss_bytes; /* at the end: shared pages by the share of this process */
   char error[512];
 } BenchReport;
 
@@ -37,6 +38,7 @@ typedef struct
   _Atomic int go;        /* the producer may begin to send */
   _Atomic guint64 first; /* the first frame that is measured; 0: not yet known */
   _Atomic guint64 last;  /* the last frame; 0: not yet known */
+  _Atomic int over;      /* every consumer is done with the last frame */
   _Alignas(
       128) _Atomic uint32_t acks; /* futex: frames that consumers are done with, all together */
   _Atomic int waits;              /* the producer sleeps on it */

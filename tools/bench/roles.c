@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -77,6 +78,44 @@ pss_bytes (void)
   return kilobytes * 1024;
 }
 
+/* Allocated bytes of the file with that inode, if a descriptor is open; -1: none is. */
+static gint64
+allocated_bytes (unsigned long inode)
+{
+  struct stat info;
+
+  for (int fd = 0; fd < 1024; fd++)
+    if (fstat (fd, &info) == 0 && info.st_ino == inode && S_ISREG (info.st_mode))
+      return (gint64) info.st_blocks * 512;
+  return -1;
+}
+
+/* Of shared mappings, but for the harness's own: what is allocated, or if that is not known, resident. */
+static guint64
+shared_bytes (const BenchShared *shared)
+{
+  FILE *file = fopen ("/proc/self/smaps", "re");
+  char line[512], flags[8];
+  unsigned long begin, inode, kilobytes;
+  gboolean resident = FALSE;
+  guint64 sum = 0;
+
+  while (file && fgets (line, sizeof line, file))
+    if (sscanf (line, "%lx-%*x %7s %*x %*s %lu", &begin, flags, &inode) == 3)
+      {
+        gboolean counts = flags[3] == 's' && begin != (unsigned long) shared;
+        gint64 bytes = counts ? allocated_bytes (inode) : 0;
+
+        resident = bytes < 0;
+        sum += (guint64) MAX (bytes, 0);
+      }
+    else if (resident && sscanf (line, "Rss: %lu kB", &kilobytes) == 1)
+      sum += kilobytes * 1024;
+  if (file)
+    fclose (file);
+  return sum;
+}
+
 /* Begins (sign -1) and ends (+1) what is counted. */
 static void
 count (Role *role, int sign)
@@ -100,7 +139,6 @@ static int
 end (Role *role)
 {
   role->report->pss_bytes = pss_bytes ();
-  role->report->held_bytes = role->end.held_bytes;
   if (role->cell->way->close)
     role->cell->way->close (&role->end);
   return 0;
@@ -213,16 +251,20 @@ send_frames (Role *role, guint64 first, GError **error)
 {
   const BenchCell *cell = role->cell;
   g_autoptr (GRand) random = g_rand_new_with_seed (1);
-  gint64 start_ns = bench_now_ns ();
+  gint64 start_ns = bench_now_ns (), due_ns = start_ns;
   guint64 most = MIN (first + (guint64) cell->frames - 1, BENCH_FRAMES_MAX);
   uint32_t acks = atomic_load (&role->shared->acks);
 
   for (guint64 frame = first;; frame++)
     {
-      gint64 due_ns = start_ns + (gint64) (frame - first + 1) * cell->interval_ns;
-
       if (cell->interval_ns)
-        bench_sleep_until (due_ns + jitter (cell, random));
+        {
+          /* Turns that a slow way has missed are left out: no two frames at once. */
+          do
+            due_ns += cell->interval_ns;
+          while (due_ns < bench_now_ns ());
+          bench_sleep_until (due_ns + jitter (cell, random));
+        }
       if (frame == most || bench_now_ns () - start_ns >= cell->most_ns)
         atomic_store (&role->shared->last, frame);
       if (!send (role, frame, error))
@@ -234,6 +276,7 @@ send_frames (Role *role, guint64 first, GError **error)
         {
           await_all_seen (role, frame);
           role->shared->wall_ns = bench_now_ns () - start_ns;
+          atomic_store (&role->shared->over, 1);
           return frame;
         }
     }
@@ -253,6 +296,7 @@ produce (Role *role, GError **error)
   if (first == 1)
     return FALSE;
   await_all_seen (role, first - 1);
+  role->report->shared_bytes = shared_bytes (shared);
   atomic_store (&shared->first, first);
   have_daemon = way->daemon_pid && clock_getcpuclockid (way->daemon_pid (link), &daemon) == 0;
   shared->daemon_cpu_ns = have_daemon ? -cpu_ns (daemon) : 0;
@@ -323,11 +367,11 @@ take_frame (Role *role, GError **error)
   if (frame)
     *bench_latency (role->shared, role->end.consumer, frame)
         = (guint32) CLAMP (held_ns - role->shared->sent_ns[frame], 1, G_MAXUINT32);
-  else
+  else if (atomic_load (&role->shared->first)) /* who attaches to bare memory may be lapped */
     role->report->torn++;
   if (!role->report->first_frame_ns)
     role->report->first_frame_ns = held_ns - role->end.attach_ns;
-  return frame ? frame : atomic_load (&role->report->seen);
+  return frame ? frame : MAX (1, atomic_load (&role->report->seen)); /* the first may be torn */
 }
 
 static gboolean
@@ -353,6 +397,8 @@ consume (Role *role, GError **error)
     }
   while (frame != atomic_load (&role->shared->last));
   count (role, +1);
+  while (!atomic_load (&role->shared->over)) /* leaving would cost those that have yet to get it */
+    bench_sleep_until (bench_now_ns () + 5000000);
   return TRUE;
 }
 

@@ -54,9 +54,8 @@ open_end (BenchEnd *end, GError **error)
   data->waiter.wait = (BenchWait) end->cell->way->variant;
   data->waiter.interval_ns = end->cell->interval_ns;
   end->data = data;
-  end->held_bytes = link->slots * link->slot_size;
   /* Not a word about it in the page tables that fork() copied: no faults later. */
-  if (madvise (link->memory, end->held_bytes,
+  if (madvise (link->memory, link->slots * link->slot_size,
                end->consumer < 0 ? MADV_POPULATE_WRITE : MADV_POPULATE_READ)
       != 0)
     return bench_fail (error, "map the slots");

@@ -23,6 +23,14 @@ pool_path (const BenchEnd *end)
   return g_build_filename (end->cell->folder, "bench.sock", NULL);
 }
 
+/* A pool of a chosen size keeps as many frames as the pool rule leaves it, or it would not use them:
+ * one slot is in flight, one is spare, and each consumer has a lease and the reserved one. */
+static guint
+history_for (const BenchCell *cell)
+{
+  return cell->slots ? (guint) MAX (cell->slots - 2 - 2 * cell->n_consumers, 0) : 1;
+}
+
 static gboolean
 open_producer (BenchEnd *end, GError **error)
 {
@@ -35,10 +43,10 @@ open_producer (BenchEnd *end, GError **error)
   if (!format)
     return FALSE;
   /* A consumer holds one frame; the producer the one that it writes. */
-  data->producer
-      = g_initable_new (SHMFRAME_TYPE_PRODUCER, NULL, error, "pool", path, "slots",
-                        (guint) cell->slots, "max-consumers", (guint) MAX (8, cell->n_consumers),
-                        "consumer-leases", 1, "in-flight", 1, NULL);
+  data->producer = g_initable_new (SHMFRAME_TYPE_PRODUCER, NULL, error, "pool", path, "slots",
+                                   (guint) cell->slots, "history", history_for (cell), "lossless",
+                                   FALSE, "max-consumers", (guint) MAX (8, cell->n_consumers),
+                                   "consumer-leases", 1, "in-flight", 1, NULL);
   return data->producer && shmframe_producer_set_format (data->producer, format, error);
 }
 

@@ -55,8 +55,7 @@ typedef struct
                         loading libraries is not attaching */
   guint64 copied; /* bytes of frames that this end copied, or had the kernel or a library copy: the
                         way adds to it wherever it copies */
-  guint64 held_bytes; /* memory that the way holds for frames, whoever may see it; 0: not known */
-  gpointer data;      /* the way's own */
+  gpointer data;  /* the way's own */
 } BenchEnd;
 
 struct _BenchWay

@@ -2,8 +2,7 @@
 #include "ways.h"
 
 const BenchWay *const bench_ways[] = {
-  &bench_way_shm_futex,     &bench_way_shm_spin,
-  &bench_way_shm_predict,   &bench_way_shmframe,
-  &bench_way_shmframe_spin, &bench_way_shmframe_predict,
-  &bench_way_pipe,          NULL,
+  &bench_way_shm_futex, &bench_way_shm_spin,      &bench_way_shm_predict,
+  &bench_way_shmframe,  &bench_way_shmframe_spin, &bench_way_shmframe_predict,
+  &bench_way_pipe,      &bench_way_iceoryx,       NULL,
 };

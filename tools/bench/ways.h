@@ -8,5 +8,6 @@
 extern const BenchWay bench_way_shm_futex, bench_way_shm_spin,
     bench_way_shm_predict; /* way-shm.c */
 extern const BenchWay bench_way_shmframe, bench_way_shmframe_spin,
-    bench_way_shmframe_predict;       /* way-shmframe.c */
-extern const BenchWay bench_way_pipe; /* way-pipe.c */
+    bench_way_shmframe_predict;          /* way-shmframe.c */
+extern const BenchWay bench_way_pipe;    /* way-pipe.c */
+extern const BenchWay bench_way_iceoryx; /* way-iceoryx.c */
