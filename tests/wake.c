@@ -219,11 +219,32 @@ test_deadline_arithmetic (void)
   g_assert_cmpint (shmframe_wake_now (), >=, before);
 }
 
+/* As after frames that are an hour apart. */
+static ShmFrameWaiter
+hourly (void)
+{
+  return (ShmFrameWaiter){
+    .mode = SHMFRAME_WAKE_PREDICT,
+    .predictor = { .time_ns = { shmframe_wake_now () },
+                   .count = 1,
+                   .next = 1,
+                   .period_ns = HOUR,
+                   .begin_ns = -MS,
+                   .end_ns = MS },
+  };
+}
+
+static gboolean
+is_regular (const ShmFrameWaiter *waiter)
+{
+  return waiter->predictor.end_ns != 0;
+}
+
 static void
 regular (ShmFrameWaiter *waiter, gint64 last_ns)
 {
   for (gint i = 60; i >= 0; i--)
-    shmframe_wake_observe (waiter, last_ns - i * PERIOD);
+    shmframe_predictor_observe (&waiter->predictor, last_ns - i * PERIOD);
 }
 
 /* Each way to wait ends, not before its deadline, with a last look. */
@@ -231,7 +252,7 @@ static void
 test_deadlines (void)
 {
   Shared *shared = share (sizeof *shared);
-  ShmFrameWaiter far = { .mode = SHMFRAME_WAKE_PREDICT, .period_ns = HOUR, .margin_ns = MS };
+  ShmFrameWaiter far;
 
   for (ShmFrameWakeMode mode = SHMFRAME_WAKE_SLEEP; mode <= SHMFRAME_WAKE_PREDICT; mode++)
     for (gint64 timeout_ns = 0; timeout_ns <= 3 * PERIOD; timeout_ns += 3 * PERIOD / 4)
@@ -247,85 +268,13 @@ test_deadlines (void)
       }
 
   /* Also where the next frame is due long after the deadline, and the watchdog. */
-  far.last_ns = shmframe_wake_now ();
+  far = hourly ();
   g_assert_false (shmframe_wake_wait (&far, &shared->control, shmframe_wake_deadline (MS),
                                       flag_is_set, shared));
   munmap (shared, sizeof *shared);
 }
 
 /* ---- prediction ---------------------------------------------------------------------------- */
-
-static void
-test_predict_learns (void)
-{
-  ShmFrameWaiter waiter = { .mode = SHMFRAME_WAKE_PREDICT };
-  gint64 at_ns = HOUR;
-
-  shmframe_wake_observe (&waiter, at_ns);
-  g_assert_cmpint (waiter.margin_ns, ==, 0);
-  shmframe_wake_observe (&waiter, at_ns += PERIOD);
-  g_assert_cmpint (waiter.margin_ns, ==, 0);
-  for (guint i = 0; i < 60; i++)
-    shmframe_wake_observe (&waiter, at_ns += PERIOD);
-  g_assert_cmpint (waiter.period_ns, ==, PERIOD);
-  g_assert_cmpint (waiter.margin_ns, >=, 50000);
-  g_assert_cmpint (waiter.margin_ns, <, 60000);
-
-  /* Dropped frames are whole periods. */
-  for (guint i = 0; i < 60; i++)
-    shmframe_wake_observe (&waiter, at_ns += (1 + i % 4) * PERIOD);
-  g_assert_cmpint (waiter.period_ns, ==, PERIOD);
-  g_assert_cmpint (waiter.margin_ns, <, 60000);
-
-  /* Some jitter widens the margin, another rate is learnt. */
-  for (guint i = 0; i < 60; i++)
-    shmframe_wake_observe (&waiter, at_ns += PERIOD + (i % 2 != 0 ? MS / 10 : -MS / 10));
-  g_assert_cmpint (waiter.margin_ns, >, 300000);
-  for (guint i = 0; i < 120; i++)
-    shmframe_wake_observe (&waiter, at_ns += PERIOD * 4 / 3);
-  g_assert_cmpint (waiter.period_ns, >, PERIOD * 4 / 3 - MS / 100);
-  g_assert_cmpint (waiter.period_ns, <, PERIOD * 4 / 3 + MS / 100);
-  g_assert_cmpint (waiter.margin_ns, >, 0);
-}
-
-/* The first interval, of a burst, was a sixteenth of the period: it does not pass for the period for
- * ever because every later interval is a multiple of it. */
-static void
-test_predict_wrong_guess (void)
-{
-  ShmFrameWaiter waiter = { .mode = SHMFRAME_WAKE_PREDICT };
-  gint64 at_ns = HOUR;
-
-  shmframe_wake_observe (&waiter, at_ns);
-  shmframe_wake_observe (&waiter, at_ns += PERIOD / 16);
-  for (guint i = 0; i < 40; i++)
-    shmframe_wake_observe (&waiter, at_ns += PERIOD);
-  g_assert_cmpint (waiter.period_ns, ==, PERIOD);
-  g_assert_cmpint (waiter.margin_ns, >, 0);
-}
-
-static void
-test_predict_irregular (void)
-{
-  ShmFrameWaiter waiter = { .mode = SHMFRAME_WAKE_PREDICT };
-  gint64 at_ns = HOUR;
-
-  for (guint i = 0; i < 200; i++)
-    {
-      const gint64 intervals[] = { 31, 112, 57, 173, 12, 98, 143, 76 }; /* 100 us */
-
-      shmframe_wake_observe (&waiter, at_ns += intervals[i % G_N_ELEMENTS (intervals)] * MS / 10);
-      g_assert_cmpint (waiter.margin_ns, ==, 0);
-    }
-  /* Too fast to be worth sleeping; too slow to be a series. */
-  regular (&waiter, at_ns);
-  for (guint i = 0; i < 60; i++)
-    shmframe_wake_observe (&waiter, at_ns += MS / 5);
-  g_assert_cmpint (waiter.margin_ns, ==, 0);
-  regular (&waiter, at_ns);
-  shmframe_wake_observe (&waiter, at_ns + 2000 * MS);
-  g_assert_cmpint (waiter.margin_ns, ==, 0);
-}
 
 /* Any publish times: nothing overflows, and the deadline holds. */
 static void
@@ -337,9 +286,10 @@ test_predict_lying_producer (void)
 
   for (guint i = 0; i < 2000; i++)
     {
-      shmframe_wake_observe (&waiter, g_random_boolean ()
-                                          ? times[g_random_int_range (0, G_N_ELEMENTS (times))]
-                                          : (gint64) g_random_int () << g_random_int_range (0, 32));
+      shmframe_predictor_observe (&waiter.predictor,
+                                  g_random_boolean ()
+                                      ? times[g_random_int_range (0, G_N_ELEMENTS (times))]
+                                      : (gint64) g_random_int () << g_random_int_range (0, 32));
       shmframe_wake_wait (&waiter, &shared->control, shmframe_wake_now () + 1000, flag_is_set,
                           shared);
     }
@@ -349,7 +299,7 @@ test_predict_lying_producer (void)
       const gint64 last_ns[] = { shmframe_wake_now () + HOUR, G_MAXINT64, PERIOD * 100, 0 };
 
       regular (&waiter, last_ns[i]);
-      g_assert_cmpint (waiter.margin_ns, >, 0);
+      g_assert_true (is_regular (&waiter));
       g_assert_false (shmframe_wake_wait (&waiter, &shared->control, shmframe_wake_now () + 1000,
                                           flag_is_set, shared));
     }
@@ -367,11 +317,26 @@ test_predict_sleeps_unarmed (void)
 
   g_assert_cmpint (prctl (PR_SET_TIMERSLACK, (unsigned long) slack, 0, 0, 0), ==, 0);
   regular (&waiter, shmframe_wake_now ());
-  g_assert_cmpint (waiter.margin_ns, >, 0);
+  g_assert_true (is_regular (&waiter));
   g_assert_true (shmframe_wake_wait (&waiter, &shared->control, -1, play, &script));
   g_assert_cmpuint (waiter.ticket, ==, 0);
   g_assert_cmpint (script.slack, ==, 1);
   g_assert_cmpint (prctl (PR_GET_TIMERSLACK, 0, 0, 0, 0), ==, slack);
+  munmap (shared, sizeof *shared);
+}
+
+/* Where frames may come before the window, the sleep until it is an armed one. */
+static void
+test_predict_sleeps_armed (void)
+{
+  Shared *shared = share (sizeof *shared);
+  ShmFrameWaiter waiter = { .mode = SHMFRAME_WAKE_PREDICT };
+  Script script = { .shared = shared, .waiter = &waiter, .ready_ticket = 1 };
+
+  regular (&waiter, shmframe_wake_now ());
+  waiter.predictor.early = TRUE;
+  g_assert_true (shmframe_wake_wait (&waiter, &shared->control, -1, play, &script));
+  g_assert_cmpuint (script.calls, ==, 2); /* before anything else, and once armed */
   munmap (shared, sizeof *shared);
 }
 
@@ -400,11 +365,11 @@ test_predict_falls_back (void)
   ShmFrameWaiter *waiters[] = { &unknown, &stopped, &uneven, &future };
 
   regular (&future, now_ns + HOUR);
-  g_assert_cmpint (future.margin_ns, >, 0);
+  g_assert_true (is_regular (&future));
   regular (&stopped, now_ns - 20 * PERIOD);
-  g_assert_cmpint (stopped.margin_ns, >, 0);
+  g_assert_true (is_regular (&stopped));
   for (gint i = 40; i >= 0; i--)
-    shmframe_wake_observe (&uneven, now_ns - i * PERIOD + (i % 2) * PERIOD / 3);
+    shmframe_predictor_observe (&uneven.predictor, now_ns - i * PERIOD + (i % 2) * PERIOD / 3);
   for (guint i = 0; i < G_N_ELEMENTS (waiters); i++)
     {
       Script script = { .shared = shared, .waiter = waiters[i], .ready_ticket = 1 };
@@ -425,12 +390,7 @@ test_loss_reaches_unarmed (void)
 
   if (child == 0)
     {
-      ShmFrameWaiter waiter = {
-        .mode = SHMFRAME_WAKE_PREDICT,
-        .last_ns = shmframe_wake_now (),
-        .period_ns = HOUR,
-        .margin_ns = MS,
-      };
+      ShmFrameWaiter waiter = hourly ();
 
       g_assert_true (shmframe_wake_wait (&waiter, &shared->control, -1, flag_is_set, shared));
       g_assert_cmpuint (waiter.ticket, ==, 0);
@@ -521,11 +481,9 @@ main (int argc, char **argv)
   g_test_add_func ("/wake/doorbell", test_doorbell);
   g_test_add_func ("/wake/deadline-arithmetic", test_deadline_arithmetic);
   g_test_add_func ("/wake/deadlines", test_deadlines);
-  g_test_add_func ("/wake/predict-learns", test_predict_learns);
-  g_test_add_func ("/wake/predict-wrong-guess", test_predict_wrong_guess);
-  g_test_add_func ("/wake/predict-irregular", test_predict_irregular);
   g_test_add_func ("/wake/predict-lying-producer", test_predict_lying_producer);
   g_test_add_func ("/wake/predict-sleeps-unarmed", test_predict_sleeps_unarmed);
+  g_test_add_func ("/wake/predict-sleeps-armed", test_predict_sleeps_armed);
   g_test_add_func ("/wake/predict-arms-in-the-end", test_predict_arms_in_the_end);
   g_test_add_func ("/wake/predict-falls-back", test_predict_falls_back);
   g_test_add_func ("/wake/predict-after-a-gap", test_predict_after_a_gap);

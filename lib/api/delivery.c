@@ -88,8 +88,7 @@ find (ShmFrameDeliverer *self, gboolean copy)
 {
   ShmFrameClient *client = self->client;
   ShmFrameAttachment *attachment = client->attachment;
-  ShmFrameFind result
-      = shmframe_attachment_find (attachment, client->max_lag, copy, &self->found);
+  ShmFrameFind result = shmframe_attachment_find (attachment, client->max_lag, copy, &self->found);
   guint bucket;
 
   if (self->found.passed > 0)
@@ -108,7 +107,7 @@ find (ShmFrameDeliverer *self, gboolean copy)
       &client->latency, shmframe_frame_latency (self->leased_ns, &self->found.descriptor));
   shmframe_slot_count_latency (attachment->control, bucket);
   if (self->waiter.mode == SHMFRAME_WAKE_PREDICT)
-    shmframe_wake_observe (&self->waiter, self->found.descriptor.publish_ns);
+    shmframe_predictor_observe (&self->waiter.predictor, self->found.descriptor.publish_ns);
   return result;
 }
 
@@ -181,10 +180,9 @@ finish_lost (ShmFrameClient *client)
   ShmFrameQueued *queued = g_new (ShmFrameQueued, 1);
 
   queued->number = 0;
-  queued->event = shmframe_event_new (evicted ? SHMFRAME_EVENT_EVICTED : SHMFRAME_EVENT_LOST,
-                                      client->attachment->next, evicted ? "evicted" : "lost",
-                                      g_variant_new_string (client->lost_because->message), NULL,
-                                      0);
+  queued->event = shmframe_event_new (
+      evicted ? SHMFRAME_EVENT_EVICTED : SHMFRAME_EVENT_LOST, client->attachment->next,
+      evicted ? "evicted" : "lost", g_variant_new_string (client->lost_because->message), NULL, 0);
   g_queue_push_tail (&client->events, queued);
   shmframe_client_detach (client);
 }
@@ -212,10 +210,9 @@ look (ShmFrameDeliverer *self, gboolean copy, GError **error)
   self->attention = g_atomic_int_get (&client->attention);
   if (client->closed || client->flushing || client->flushes != self->flushes)
     {
-      g_set_error (error, SHMFRAME_ERROR,
-                   client->closed ? SHMFRAME_ERROR_CLOSED : SHMFRAME_ERROR_FLUSHING,
-                   "pool %s: the consumer is %s", client->name,
-                   client->closed ? "closed" : "flushing");
+      g_set_error (
+          error, SHMFRAME_ERROR, client->closed ? SHMFRAME_ERROR_CLOSED : SHMFRAME_ERROR_FLUSHING,
+          "pool %s: the consumer is %s", client->name, client->closed ? "closed" : "flushing");
       return ERROR;
     }
   if (is_evicted (client))
@@ -273,7 +270,7 @@ drop_frame (ShmFrameFrame *frame)
   kept = shmframe_attachment_keep_frame (attachment, frame);
   g_mutex_unlock (&client->lock);
   if (was_full && client->poll)
-    shmframe_client_wake (client); /* a poller does not look while its quota is used up */
+    shmframe_client_wake (client);        /* a poller does not look while its quota is used up */
   shmframe_attachment_unref (attachment); /* may free a kept frame: the last lease was its life */
   return kept;
 }
@@ -289,11 +286,11 @@ check_sizes (const ShmFrameDeliverer *self, ShmFrameFormat *format, GError **err
       && (!shmframe_format_is_raw (format)
           || descriptor->payload_size >= shmframe_format_get_size (format)))
     return TRUE;
-  g_set_error (error, SHMFRAME_ERROR, SHMFRAME_ERROR_PROTOCOL,
-               "pool %s: frame %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT " bytes does not fit its "
-               "slot or format: the producer is at fault",
-               self->client->name, shmframe_handle_sequence (self->found.handle),
-               descriptor->payload_size);
+  g_set_error (
+      error, SHMFRAME_ERROR, SHMFRAME_ERROR_PROTOCOL,
+      "pool %s: frame %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT " bytes does not fit its "
+      "slot or format: the producer is at fault",
+      self->client->name, shmframe_handle_sequence (self->found.handle), descriptor->payload_size);
   return FALSE;
 }
 
@@ -338,10 +335,9 @@ copy_pending (ShmFrameDeliverer *self, ShmFrameFormat *format, GError **error)
           descriptor->payload_size);
   if (!shmframe_slot_intact (&segment->view, self->found.handle))
     return NULL;
-  return shmframe_frame_new_copy (self->attachment->epoch,
-                                  shmframe_handle_sequence (self->found.handle), descriptor,
-                                  g_steal_pointer (&payload), descriptor->payload_size, format,
-                                  metadata);
+  return shmframe_frame_new_copy (
+      self->attachment->epoch, shmframe_handle_sequence (self->found.handle), descriptor,
+      g_steal_pointer (&payload), descriptor->payload_size, format, metadata);
 }
 
 /* With the lock held on entry and exit; released for the copy. NULL: it was revoked; look again. */

@@ -10,27 +10,6 @@
 #include <time.h>
 #include <unistd.h>
 
-/*
- * The margin covers what is not known of the next frame's arrival: the lateness of our own wake-up
- * from a timed sleep (MARGIN_MIN: about what an idle core takes to come back) and the producer's
- * jitter (four mean deviations, as in TCP's timer). It also bounds what prediction costs, twice the
- * margin in each period: a margin beyond MARGIN_MAX (6% of a core at 60 fps) or an eighth of the
- * period (a quarter of a core) buys nothing over a plain sleep, so then it is none: irregular.
- */
-#define MARGIN_MIN_NS 50000
-#define MARGIN_MAX_NS 1000000
-#define MARGIN_PERIODS 8
-#define DEVIATIONS 4
-
-/* Beyond this, frames are single pictures, not a series. */
-#define PERIOD_MAX_NS G_GINT64_CONSTANT (1000000000)
-/* So many periods without a frame, and the producer has stopped or lost its rhythm. */
-#define SILENCE_PERIODS 8
-
-/* So many intervals of several periods in a row, and the period was a wrong guess (two frames of a
- * burst) or this consumer has become slower than the producer. */
-#define GAPS_MAX 8
-
 /* Turns of a spin between looks at the clock. */
 #define SPIN_TURNS 64
 
@@ -109,72 +88,6 @@ shmframe_wake_arm (ShmFrameWaiter *waiter, ShmFrameControl *control)
   shmframe_slot_arm (control, waiter->ticket);
 }
 
-/* ---- the predictor ------------------------------------------------------------------------- */
-
-/* Begins anew from one interval, or none (0). Nothing is known of the jitter then: regular frames
- * have to bring it down. */
-static void
-learn_anew (ShmFrameWaiter *waiter, gint64 interval_ns)
-{
-  waiter->period_ns = interval_ns;
-  waiter->jitter_ns = interval_ns / 4;
-  waiter->gaps = 0;
-  waiter->margin_ns = 0;
-}
-
-static gint64
-margin_for (const ShmFrameWaiter *waiter)
-{
-  gint64 margin_ns = MARGIN_MIN_NS + DEVIATIONS * waiter->jitter_ns;
-
-  return margin_ns <= MIN (MARGIN_MAX_NS, waiter->period_ns / MARGIN_PERIODS) ? margin_ns : 0;
-}
-
-void
-shmframe_wake_observe (ShmFrameWaiter *waiter, gint64 publish_ns)
-{
-  gint64 interval_ns, deviation_ns, periods;
-  gboolean first = waiter->last_ns == 0;
-
-  if (__builtin_sub_overflow (publish_ns, waiter->last_ns, &interval_ns))
-    interval_ns = -1;
-  waiter->last_ns = publish_ns;
-  if (first || interval_ns <= 0 || interval_ns > PERIOD_MAX_NS)
-    {
-      learn_anew (waiter, 0);
-      return;
-    }
-  if (waiter->period_ns == 0 || waiter->gaps == GAPS_MAX)
-    {
-      learn_anew (waiter, interval_ns);
-      return;
-    }
-
-  /* Frames that were dropped or skipped make an interval of several periods. */
-  periods = MAX ((interval_ns + waiter->period_ns / 2) / waiter->period_ns, 1);
-  waiter->gaps = periods > 1 ? waiter->gaps + 1 : 0;
-  deviation_ns = interval_ns - periods * waiter->period_ns;
-  waiter->period_ns = MAX (waiter->period_ns + deviation_ns / periods / 8, 1);
-  waiter->jitter_ns += (ABS (deviation_ns) - waiter->jitter_ns) / 4;
-  waiter->margin_ns = margin_for (waiter);
-}
-
-/* When the next frame is due, or -1 where that cannot be said. Publish times are a peer's: whatever
- * they are, the answer is within a period and two margins from now. */
-static gint64
-due_time (const ShmFrameWaiter *waiter, gint64 now_ns)
-{
-  gint64 age_ns, late_ns;
-
-  if (waiter->margin_ns == 0 || __builtin_sub_overflow (now_ns, waiter->last_ns, &age_ns)
-      || age_ns < 0 || age_ns > SILENCE_PERIODS * waiter->period_ns)
-    return -1;
-  late_ns = age_ns - waiter->margin_ns - waiter->period_ns;
-  if (late_ns > 0)
-    return waiter->last_ns + (2 + (late_ns - 1) / waiter->period_ns) * waiter->period_ns;
-  return waiter->last_ns + waiter->period_ns;
-}
-
 /* ---- waiting ------------------------------------------------------------------------------- */
 
 static gboolean
@@ -189,7 +102,7 @@ spin (gint64 deadline_ns, ShmFrameWakeReady ready, gpointer data)
 #if defined(__x86_64__) || defined(__i386__)
       __builtin_ia32_pause ();
 #elif defined(__aarch64__)
-      __asm__ volatile ("yield");
+      __asm__ volatile("yield");
 #endif
     }
 }
@@ -199,42 +112,16 @@ spin (gint64 deadline_ns, ShmFrameWakeReady ready, gpointer data)
 static gboolean
 sleep_unarmed (ShmFrameControl *control, gint64 until_ns, ShmFrameWakeReady ready, gpointer data)
 {
-  /* The default slack of 50 us is as long as the margin. Real-time threads have none. */
-  int slack = prctl (PR_GET_TIMERSLACK, 0, 0, 0, 0);
-  gboolean is_ready;
-
-  if (slack > 1)
-    prctl (PR_SET_TIMERSLACK, 1UL, 0, 0, 0);
   for (;;)
     {
       guint32 bell = shmframe_slot_bell (control);
 
-      is_ready = ready (data);
-      if (is_ready || is_past (until_ns))
-        break;
+      if (ready (data))
+        return TRUE;
+      if (is_past (until_ns))
+        return FALSE;
       futex_wait (&control->bell, bell, until_ns);
     }
-  if (slack > 1)
-    prctl (PR_SET_TIMERSLACK, (unsigned long) slack, 0, 0, 0);
-  return is_ready;
-}
-
-/* FALSE: nothing came where it was expected, or nothing can be expected. */
-static gboolean
-predict (const ShmFrameWaiter *waiter, ShmFrameControl *control, gint64 deadline_ns,
-         ShmFrameWakeReady ready, gpointer data)
-{
-  gint64 due_ns = due_time (waiter, shmframe_wake_now ());
-  gint64 until_ns;
-
-  if (due_ns < 0 || (deadline_ns >= 0 && deadline_ns <= due_ns - waiter->margin_ns))
-    return FALSE;
-  if (sleep_unarmed (control, due_ns - waiter->margin_ns, ready, data))
-    return TRUE;
-  until_ns = due_ns + waiter->margin_ns;
-  if (deadline_ns >= 0)
-    until_ns = MIN (until_ns, deadline_ns);
-  return spin (until_ns, ready, data);
 }
 
 /* The order is the protocol's (abi/slot.h): read the bell, arm with a fresh ticket, look again,
@@ -259,6 +146,43 @@ sleep_armed (ShmFrameWaiter *waiter, ShmFrameControl *control, gint64 deadline_n
     }
 }
 
+/* Until the window begins, and as exactly as the kernel can: it learns how late that is. */
+static gboolean
+sleep_until_window (ShmFrameWaiter *waiter, ShmFrameControl *control, const ShmFrameWindow *window,
+                    ShmFrameWakeReady ready, gpointer data)
+{
+  /* The default slack of 50 us is as long as the window may be. Real-time threads have none. */
+  int slack = prctl (PR_GET_TIMERSLACK, 0, 0, 0, 0);
+  gboolean is_ready;
+
+  if (is_past (window->begin_ns))
+    return FALSE;
+  if (slack > 1)
+    prctl (PR_SET_TIMERSLACK, 1UL, 0, 0, 0);
+  is_ready = window->early ? sleep_armed (waiter, control, window->begin_ns, ready, data)
+                           : sleep_unarmed (control, window->begin_ns, ready, data);
+  if (!is_ready)
+    shmframe_predictor_woke (&waiter->predictor, shmframe_wake_now () - window->begin_ns);
+  if (slack > 1)
+    prctl (PR_SET_TIMERSLACK, (unsigned long) slack, 0, 0, 0);
+  return is_ready;
+}
+
+/* FALSE: nothing came where it was expected, or nothing can be expected. */
+static gboolean
+predict (ShmFrameWaiter *waiter, ShmFrameControl *control, gint64 deadline_ns,
+         ShmFrameWakeReady ready, gpointer data)
+{
+  ShmFrameWindow window;
+
+  if (!shmframe_predictor_window (&waiter->predictor, shmframe_wake_now (), &window)
+      || (deadline_ns >= 0 && deadline_ns <= window.begin_ns))
+    return FALSE;
+  if (sleep_until_window (waiter, control, &window, ready, data))
+    return TRUE;
+  return spin (deadline_ns >= 0 ? MIN (window.end_ns, deadline_ns) : window.end_ns, ready, data);
+}
+
 gboolean
 shmframe_wake_wait (ShmFrameWaiter *waiter, ShmFrameControl *control, gint64 deadline_ns,
                     ShmFrameWakeReady ready, gpointer data)
@@ -269,8 +193,7 @@ shmframe_wake_wait (ShmFrameWaiter *waiter, ShmFrameControl *control, gint64 dea
     return FALSE;
   if (waiter->mode == SHMFRAME_WAKE_SPIN)
     return spin (deadline_ns, ready, data);
-  if (waiter->mode == SHMFRAME_WAKE_PREDICT
-      && predict (waiter, control, deadline_ns, ready, data))
+  if (waiter->mode == SHMFRAME_WAKE_PREDICT && predict (waiter, control, deadline_ns, ready, data))
     return TRUE;
   return sleep_armed (waiter, control, deadline_ns, ready, data);
 }

@@ -4,6 +4,7 @@
 #include <glib.h>
 
 #include "abi/slot.h"
+#include "base/predictor.h"
 
 /*
  * Waking a consumer, and its three ways to wait; waiting for a lossless consumer. The protocol (what
@@ -33,24 +34,15 @@ typedef enum
   SHMFRAME_WAKE_PREDICT,
 } ShmFrameWakeMode;
 
-/* A consumer's waiting state: its ticket and, for PREDICT, what is known of the frame period.
+/* A consumer's waiting state: its ticket and, for PREDICT, what is known of the frames' times.
  * Zero-initialised but for the mode, and not again while the control page lives: a ticket that was
  * rung already is not rung twice. Used by one thread at a time. */
 typedef struct
 {
   ShmFrameWakeMode mode;
   guint32 ticket;
-  gint64 last_ns;    /* publish time of the last frame */
-  gint64 period_ns;  /* smoothed interval; 0: not known */
-  gint64 jitter_ns;  /* smoothed deviation from it */
-  guint gaps;        /* intervals of several periods, in a row */
-  gint64 margin_ns;  /* how long before the due time it wakes, and spins at most after it; 0: frames
-                      * are too irregular to predict */
+  ShmFramePredictor predictor;
 } ShmFrameWaiter;
-
-/* Tells the predictor of a leased frame's publish time (CLOCK_MONOTONIC, checked by nobody: a lying
- * producer costs only the prediction). */
-void shmframe_wake_observe (ShmFrameWaiter *waiter, gint64 publish_ns);
 
 /* Waits until ready() or the deadline (-1: never). TRUE: ready() said so. It returns at once when
  * the bell changes and ready() says TRUE; otherwise it goes on waiting. */
