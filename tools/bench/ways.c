@@ -5,5 +5,6 @@ const BenchWay *const bench_ways[] = {
   &bench_way_shm_futex,     &bench_way_shm_spin,
   &bench_way_shm_predict,   &bench_way_shmframe,
   &bench_way_shmframe_spin, &bench_way_shmframe_predict,
-  &bench_way_pipe,          NULL,
+  &bench_way_pipe,          &bench_way_unix,
+  &bench_way_tcp,           NULL,
 };

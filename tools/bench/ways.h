@@ -8,5 +8,9 @@
 extern const BenchWay bench_way_shm_futex, bench_way_shm_spin,
     bench_way_shm_predict; /* way-shm.c */
 extern const BenchWay bench_way_shmframe, bench_way_shmframe_spin,
-    bench_way_shmframe_predict;       /* way-shmframe.c */
-extern const BenchWay bench_way_pipe; /* way-pipe.c */
+    bench_way_shmframe_predict; /* way-shmframe.c */
+
+/* Files of one way: way-pipe.c and so on. */
+extern const BenchWay bench_way_pipe;
+extern const BenchWay bench_way_unix;
+extern const BenchWay bench_way_tcp;
