@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "stream.h"
 
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -89,6 +90,18 @@ bench_stream_close (BenchEnd *end)
 }
 
 gboolean
+bench_stream_make_pipe (BenchPipe *pipe, GError **error)
+{
+  int fd[2];
+
+  if (pipe2 (fd, O_CLOEXEC) != 0)
+    return bench_fail (error, "make a pipe");
+  *pipe = (BenchPipe){ fd[0], fd[1] };
+  fcntl (pipe->write_fd, F_SETPIPE_SZ, BENCH_PIPE_BYTES);
+  return TRUE;
+}
+
+gboolean
 bench_stream_make_unix (BenchPipe *pipe, GError **error)
 {
   const int size = SOCKET_BUFFER;
@@ -100,4 +113,52 @@ bench_stream_make_unix (BenchPipe *pipe, GError **error)
   if (setsockopt (pipe->write_fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size) != 0)
     return bench_fail (error, "SO_SNDBUF");
   return TRUE;
+}
+
+gboolean
+bench_buffers_open (BenchEnd *end, gsize capacity, int fd, GError **error)
+{
+  BenchBuffers *buffers = end->data = g_new0 (BenchBuffers, 1);
+  gsize size = end->cell->size;
+
+  buffers->fd = fd;
+  buffers->buffer_size = (size + 4095) & ~(gsize) 4095;
+  buffers->n = 1 + (guint) ((capacity + size - 1) / size);
+  end->held_bytes = buffers->n * buffers->buffer_size;
+  if (fd >= 0 && ftruncate (fd, (off_t) end->held_bytes) != 0)
+    return bench_fail (error, "enlarge a memfd");
+  buffers->memory
+      = mmap (NULL, end->held_bytes, PROT_READ | PROT_WRITE,
+              MAP_POPULATE | (fd >= 0 ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS), fd, 0);
+  return buffers->memory != MAP_FAILED || bench_fail (error, "map the buffers");
+}
+
+gsize
+bench_buffers_offset (const BenchBuffers *buffers)
+{
+  return buffers->next % buffers->n * buffers->buffer_size;
+}
+
+gpointer
+bench_buffers_acquire (BenchEnd *end, GError **error)
+{
+  const BenchBuffers *buffers = end->data;
+
+  return buffers->memory + bench_buffers_offset (buffers);
+}
+
+void
+bench_buffers_close (BenchEnd *end)
+{
+  BenchBuffers *buffers = end->data;
+
+  if (end->consumer >= 0)
+    bench_stream_close (end);
+  else if (buffers)
+    {
+      if (buffers->fd >= 0)
+        close (buffers->fd);
+      munmap (buffers->memory, buffers->n * buffers->buffer_size);
+      g_free (buffers);
+    }
 }

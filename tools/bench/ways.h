@@ -14,3 +14,7 @@ extern const BenchWay bench_way_shmframe, bench_way_shmframe_spin,
 extern const BenchWay bench_way_pipe;
 extern const BenchWay bench_way_unix;
 extern const BenchWay bench_way_tcp;
+extern const BenchWay bench_way_vmsplice;
+extern const BenchWay bench_way_sendfile;
+extern const BenchWay bench_way_mq;
+extern const BenchWay bench_way_mq_index;
