@@ -18,3 +18,6 @@ extern const BenchWay bench_way_vmsplice;
 extern const BenchWay bench_way_sendfile;
 extern const BenchWay bench_way_mq;
 extern const BenchWay bench_way_mq_index;
+extern const BenchWay bench_way_process_vm_readv;
+extern const BenchWay bench_way_process_vm_writev;
+extern const BenchWay bench_way_shm_copy;
