@@ -323,7 +323,7 @@ take_frame (Role *role, GError **error)
   if (frame)
     *bench_latency (role->shared, role->end.consumer, frame)
         = (guint32) CLAMP (held_ns - role->shared->sent_ns[frame], 1, G_MAXUINT32);
-  else
+  else if (atomic_load (&role->shared->first)) /* warming up is not one in flight */
     role->report->torn++;
   if (!role->report->first_frame_ns)
     role->report->first_frame_ns = held_ns - role->end.attach_ns;

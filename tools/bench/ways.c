@@ -18,5 +18,8 @@ const BenchWay *const bench_ways[] = {
   &bench_way_process_vm_readv,
   &bench_way_process_vm_writev,
   &bench_way_shm_copy,
+  &bench_way_file,
+  &bench_way_fd,
+  &bench_way_shm_huge,
   NULL,
 };

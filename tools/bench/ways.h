@@ -21,3 +21,6 @@ extern const BenchWay bench_way_mq_index;
 extern const BenchWay bench_way_process_vm_readv;
 extern const BenchWay bench_way_process_vm_writev;
 extern const BenchWay bench_way_shm_copy;
+extern const BenchWay bench_way_file;
+extern const BenchWay bench_way_fd;
+extern const BenchWay bench_way_shm_huge;
