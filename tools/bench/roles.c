@@ -306,7 +306,8 @@ acknowledge (Role *role, guint64 frame)
     syscall (SYS_futex, &shared->acks, FUTEX_WAKE, 1, NULL, NULL, 0);
 }
 
-/* Returns its number: 0 on failure. */
+/* Returns its number; if it was torn, that of the one before it, which may be 0. Sets the error on
+ * failure. */
 static guint64
 take_frame (Role *role, GError **error)
 {
@@ -339,7 +340,7 @@ consume (Role *role, GError **error)
   do
     {
       frame = take_frame (role, error);
-      if (!frame)
+      if (*error)
         return FALSE;
       first = atomic_load (&role->shared->first);
       if (counting)
@@ -351,7 +352,7 @@ consume (Role *role, GError **error)
         }
       acknowledge (role, frame);
     }
-  while (frame != atomic_load (&role->shared->last));
+  while (!frame || frame != atomic_load (&role->shared->last));
   count (role, +1);
   return TRUE;
 }
