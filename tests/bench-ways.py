@@ -85,8 +85,8 @@ def children(pid):
 
 def check_killed(way, victim):
     """The producer is the cell's first child, the consumers follow."""
-    cell = start(CELL, '--way', way, '--consumers', '2', '--fps', '60', '--frames', '6000', '--time', '100000',
-                 *SIZE)
+    cell = start(CELL, '--way', way, '--consumers', '2', '--fps', '60', '--frames', '6000',
+                 '--time', '100000', *SIZE)
     await_true(lambda: len(children(cell.pid)) == 3)
     processes = children(cell.pid)
     os.kill(processes[victim], signal.SIGKILL)
