@@ -350,7 +350,7 @@ acknowledge (Role *role, guint64 frame)
     syscall (SYS_futex, &shared->acks, FUTEX_WAKE, 1, NULL, NULL, 0);
 }
 
-/* Returns its number: 0 on failure. */
+/* Returns its number; if it was torn, that of the one before it or 1; 0 with an error on failure. */
 static guint64
 take_frame (Role *role, GError **error)
 {
@@ -367,7 +367,7 @@ take_frame (Role *role, GError **error)
   if (frame)
     *bench_latency (role->shared, role->end.consumer, frame)
         = (guint32) CLAMP (held_ns - role->shared->sent_ns[frame], 1, G_MAXUINT32);
-  else if (atomic_load (&role->shared->first)) /* who attaches to bare memory may be lapped */
+  else if (atomic_load (&role->shared->first)) /* warming up is not one in flight */
     role->report->torn++;
   if (!role->report->first_frame_ns)
     role->report->first_frame_ns = held_ns - role->end.attach_ns;

@@ -8,6 +8,19 @@
 extern const BenchWay bench_way_shm_futex, bench_way_shm_spin,
     bench_way_shm_predict; /* way-shm.c */
 extern const BenchWay bench_way_shmframe, bench_way_shmframe_spin,
-    bench_way_shmframe_predict;          /* way-shmframe.c */
-extern const BenchWay bench_way_pipe;    /* way-pipe.c */
-extern const BenchWay bench_way_iceoryx; /* way-iceoryx.c */
+    bench_way_shmframe_predict; /* way-shmframe.c */
+
+/* Files of one way: way-pipe.c and so on. */
+extern const BenchWay bench_way_pipe;
+extern const BenchWay bench_way_unix;
+extern const BenchWay bench_way_tcp;
+extern const BenchWay bench_way_vmsplice;
+extern const BenchWay bench_way_sendfile;
+extern const BenchWay bench_way_mq;
+extern const BenchWay bench_way_mq_index;
+extern const BenchWay bench_way_process_vm_readv;
+extern const BenchWay bench_way_process_vm_writev;
+extern const BenchWay bench_way_shm_copy;
+extern const BenchWay bench_way_file;
+extern const BenchWay bench_way_fd;
+extern const BenchWay bench_way_shm_huge;

@@ -1,0 +1,111 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Every way of frame-bench-cell hands over whole frames and counts what it copies; cells that fail say so."""
+import json
+import os
+import signal
+import sys
+
+from toolbox import Skip, await_true, finish, main, run, start
+
+CELL = sys.argv[1]
+FRAMES = 12
+SIZE = ('--width', '1280', '--height', '720')
+
+# Frames that the producer copies for one consumer and for two, and that each consumer copies; by the way
+# or by the kernel for it.
+COPIES = {
+    'fd': (0, 0, 0),
+    'file': (0, 0, 0),
+    'mq': (1, 2, 1),
+    'mq-index': (0, 0, 0),
+    'pipe': (1, 2, 1),
+    'process-vm-readv': (0, 0, 1),
+    'process-vm-writev': (1, 2, 0),
+    'sendfile': (0, 0, 1),
+    'shm-copy': (1, 1, 1),
+    'shm-futex': (0, 0, 0),
+    'shm-huge': (0, 0, 0),
+    'shm-predict': (0, 0, 0),
+    'shm-spin': (0, 0, 0),
+    'shmframe': (0, 0, 0),
+    'shmframe-predict': (0, 0, 0),
+    'shmframe-spin': (0, 0, 0),
+    'tcp': (1, 2, 1),
+    'unix': (1, 2, 1),
+    'vmsplice': (0, 0, 1),
+}
+
+
+def measure(way, consumers):
+    """The cell's result. Skip, if it is not measured here."""
+    code, out, err = run(CELL, '--way', way, '--consumers', str(consumers), '--frames', str(FRAMES),
+                         '--time', '10000', '--touch', *SIZE)
+    result = json.loads(out)
+    assert 'error' not in result, result['error']
+    assert (code, err) == (0, ''), (code, err)
+    if 'skipped' in result:
+        assert len(result['skipped']) > 10, 'it does not say why'
+        raise Skip(result['skipped'])
+    return result
+
+
+def check(way, consumers):
+    result = measure(way, consumers)
+    assert way in COPIES, f'add what {way} copies to COPIES'
+    producer, consumer = COPIES[way][consumers - 1], COPIES[way][2]
+    seen = {key: result[key] for key in ('frames', 'torn', 'missed')}
+    assert seen == {'frames': FRAMES, 'torn': 0, 'missed': 0}, (consumers, seen)
+    assert len(result['latency_ns']) == FRAMES * consumers
+    copied = [result[key] / result['size'] for key in ('copied_producer', 'copied_consumer')]
+    assert copied == [producer, consumer], (consumers, 'copied', copied)
+
+
+def test_of(way):
+    def test():
+        check(way, 1)
+        try:
+            check(way, 2)
+        except Skip as reason:
+            assert 'spinning' in str(reason), reason  # both consumers want a core
+    test.__name__ = f'test_{way}'
+    return test
+
+
+def test_wrong_way():
+    code, out, err = run(CELL, '--way', 'pigeon')
+    assert (code, out) == (2, ''), (code, out)
+    assert "no way 'pigeon'" in err, err
+
+
+def children(pid):
+    with open(f'/proc/{pid}/task/{pid}/children', encoding='ascii') as file:
+        return [int(child) for child in file.read().split()]
+
+
+def check_killed(way, victim):
+    """The producer is the cell's first child, the consumers follow."""
+    cell = start(CELL, '--way', way, '--consumers', '2', '--fps', '60', '--frames', '6000',
+                 '--time', '100000', *SIZE)
+    await_true(lambda: len(children(cell.pid)) == 3)
+    processes = children(cell.pid)
+    os.kill(processes[victim], signal.SIGKILL)
+    code, out, err = finish(cell)
+    assert (code, err) == (1, ''), (code, err)
+    assert json.loads(out)['error'] == 'a process died', out
+    left = [pid for pid in processes if os.path.exists(f'/proc/{pid}')]
+    assert not left, f'still there: {left}'
+
+
+def test_killed_producer():
+    check_killed('shm-futex', 0)
+    check_killed('unix', 0)
+
+
+def test_killed_consumer():
+    check_killed('shm-futex', 1)
+    check_killed('pipe', 2)
+
+
+WAYS = [line.split('\t')[0] for line in run(CELL, '--list')[1].splitlines()]
+main('bench-ways', [*map(test_of, WAYS), test_wrong_way, test_killed_producer, test_killed_consumer])

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* A memory-mapped file on disk: as bare shared memory, but that the kernel writes pages that changed to
+ * the disk now and then, and faults when they change again. */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "bell.h"
+#include "slots.h"
+#include "ways.h"
+
+#define FOLDER "/var/tmp" /* kept when the machine starts anew: hardly ever in memory */
+
+static char *
+refuse (const BenchCell *cell)
+{
+  struct statfs system;
+
+  if (statfs (FOLDER, &system) != 0)
+    return g_strdup_printf (FOLDER ": %s", g_strerror (errno));
+  if (system.f_type == TMPFS_MAGIC || system.f_type == RAMFS_MAGIC)
+    return g_strdup (FOLDER " is in memory, not on a disk");
+  if (system.f_bavail * (guint64) system.f_bsize < bench_slots_size (cell, 4096))
+    return g_strdup_printf (FOLDER " has no room for %.0f MB",
+                            (double) bench_slots_size (cell, 4096) / 1e6);
+  return NULL;
+}
+
+static gpointer
+map (gsize size, GError **error)
+{
+  char name[] = FOLDER "/frame-bench-XXXXXX";
+  int fd = mkostemp (name, O_CLOEXEC), number;
+  gpointer memory = MAP_FAILED;
+
+  if (fd < 0)
+    {
+      bench_fail (error, "make " FOLDER "/frame-bench-XXXXXX");
+      return NULL;
+    }
+  unlink (name);
+  number = posix_fallocate (fd, 0, (off_t) size);
+  if (number == 0)
+    memory = mmap (NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
+  else
+    errno = number;
+  if (memory == MAP_FAILED)
+    bench_fail (error, "map a file in " FOLDER);
+  close (fd);
+  return memory == MAP_FAILED ? NULL : memory;
+}
+
+static gpointer
+prepare (const BenchCell *cell, GError **error)
+{
+  return bench_slots_new (cell, 4096, map, error);
+}
+
+const BenchWay bench_way_file = {
+  .name = "file",
+  .title = "memory-mapped file",
+  .variant = BENCH_SLEEP,
+  .refuse = refuse,
+  .prepare = prepare,
+  .finish = bench_slots_finish,
+  .open_producer = bench_slots_open,
+  .open_consumer = bench_slots_open,
+  .acquire = bench_slots_acquire,
+  .publish = bench_slots_publish,
+  .receive = bench_slots_receive,
+  .close = bench_slots_close,
+};

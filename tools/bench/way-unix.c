@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* A unix stream socket for each consumer. */
+
+#include "stream.h"
+#include "ways.h"
+
+static gpointer
+prepare (const BenchCell *cell, GError **error)
+{
+  return bench_stream_new (cell, bench_stream_make_unix, error);
+}
+
+const BenchWay bench_way_unix = {
+  .name = "unix",
+  .title = "unix socket",
+  .copies = TRUE,
+  .prepare = prepare,
+  .finish = bench_stream_finish,
+  .open_producer = bench_stream_open,
+  .open_consumer = bench_stream_open,
+  .acquire = bench_stream_acquire,
+  .publish = bench_stream_publish,
+  .receive = bench_stream_receive,
+  .close = bench_stream_close,
+};
