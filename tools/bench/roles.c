@@ -81,8 +81,14 @@ pss_bytes (void)
 static void
 count (Role *role, int sign)
 {
+  void (*tally) (BenchEnd *) = role->cell->way->tally;
+
+  if (tally && sign < 0)
+    tally (&role->end);
   role->report->cpu_ns += sign * cpu_ns (CLOCK_PROCESS_CPUTIME_ID);
   role->report->faults += (guint64) sign * faults ();
+  if (tally && sign > 0)
+    tally (&role->end);
   role->report->copied += (guint64) sign * role->end.copied;
 }
 
