@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * The GStreamer elements, in the pipelines that an application would build: `appsrc ! SINK` in the producer,
- * `SRC ! appsink` in each consumer, both live. Frames are written into the memory that the sink proposes
- * in the ALLOCATION query. The variant is an index into `kinds`.
+ * The GStreamer elements, in the pipelines that an application would build: `appsrc ! SINK` in the
+ * producer, `SRC ! appsink` in each consumer, both live. Frames are written into the memory that the
+ * sink proposes in the ALLOCATION query. The variant is an index into `kinds`.
  */
 
 #include "ways.h"
@@ -460,6 +460,14 @@ close_end (BenchEnd *end)
   g_free (data);
 }
 
+#define WAY_GST(name_, title_, variant_, tally_)                                                   \
+  {                                                                                                \
+    .name = name_, .title = title_, .variant = variant_, .refuse = refuse, .prepare = prepare,     \
+    .finish = finish, .open_producer = open_producer, .open_consumer = open_consumer,              \
+    .acquire = acquire, .publish = publish, .receive = receive, .release = release,                \
+    .tally = tally_, .close = close_end,                                                           \
+  }
+
 #else
 
 static char *
@@ -468,26 +476,12 @@ refuse (const BenchCell *cell)
   return g_strdup ("not measured: built without GStreamer's libraries (gstreamer-app-1.0)");
 }
 
-#define prepare NULL
-#define finish NULL
-#define open_producer NULL
-#define open_consumer NULL
-#define acquire NULL
-#define publish NULL
-#define receive NULL
-#define release NULL
-#define tally NULL
-#define close_end NULL
-
-#endif
-
 #define WAY_GST(name_, title_, variant_, tally_)                                                   \
   {                                                                                                \
-    .name = name_, .title = title_, .variant = variant_, .refuse = refuse, .prepare = prepare,     \
-    .finish = finish, .open_producer = open_producer, .open_consumer = open_consumer,              \
-    .acquire = acquire, .publish = publish, .receive = receive, .release = release,                \
-    .tally = tally_, .close = close_end,                                                           \
+    .name = name_, .title = title_, .variant = variant_, .refuse = refuse                          \
   }
+
+#endif
 
 const BenchWay bench_way_gst_shmframe
     = WAY_GST ("gst-shmframe", "shmframesink, shmframesrc", SHMFRAME, tally);
