@@ -11,4 +11,5 @@ extern const BenchWay bench_way_shmframe, bench_way_shmframe_spin,
     bench_way_shmframe_predict;       /* way-shmframe.c */
 extern const BenchWay bench_way_pipe; /* way-pipe.c */
 extern const BenchWay bench_way_gst_shmframe, bench_way_gst_shmsink, bench_way_gst_shmsink_copy,
-    bench_way_gst_unixfd; /* way-gst.c */
+    bench_way_gst_unixfd;                 /* way-gst.c */
+extern const BenchWay bench_way_pipewire; /* way-pipewire.c */
