@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -116,12 +117,19 @@ shared_bytes (const BenchShared *shared)
   return sum;
 }
 
-/* Begins (sign -1) and ends (+1) what is counted. */
+/* Begins (sign -1) and ends (+1) what is counted: from the first frame that is measured, without it, since
+ * that one may meet code and pages for the first time. */
 static void
 count (Role *role, int sign)
 {
+  void (*tally) (BenchEnd *) = role->cell->way->tally;
+
+  if (tally && sign < 0)
+    tally (&role->end);
   role->report->cpu_ns += sign * cpu_ns (CLOCK_PROCESS_CPUTIME_ID);
   role->report->faults += (guint64) sign * faults ();
+  if (tally && sign > 0)
+    tally (&role->end);
   role->report->copied += (guint64) sign * role->end.copied;
 }
 
@@ -269,6 +277,8 @@ send_frames (Role *role, guint64 first, GError **error)
         atomic_store (&role->shared->last, frame);
       if (!send (role, frame, error))
         return 0;
+      if (frame == first)
+        count (role, -1);
       acks += (uint32_t) cell->n_consumers;
       if (!cell->interval_ns)
         wait_for_acks (role, acks);
@@ -300,12 +310,21 @@ produce (Role *role, GError **error)
   atomic_store (&shared->first, first);
   have_daemon = way->daemon_pid && clock_getcpuclockid (way->daemon_pid (link), &daemon) == 0;
   shared->daemon_cpu_ns = have_daemon ? -cpu_ns (daemon) : 0;
-  count (role, -1);
   last = send_frames (role, first, error);
   count (role, +1);
   shared->daemon_cpu_ns += have_daemon ? cpu_ns (daemon) : 0;
-  role->report->frames = last ? last - first + 1 : 0;
+  role->report->frames = last ? last - first : 0;
   return last != 0;
+}
+
+/* Of the results, so that noting them faults no page: `item` bytes for each frame. */
+static void
+populate (const BenchCell *cell, gpointer begin, gsize item)
+{
+  gsize size = item * MIN ((gsize) cell->frames + 1000, BENCH_FRAMES_MAX + 1);
+  guintptr page = (guintptr) begin & ~(guintptr) 4095;
+
+  madvise ((gpointer) page, (guintptr) begin + size - page, MADV_POPULATE_WRITE);
 }
 
 int
@@ -316,6 +335,8 @@ bench_run_producer (const BenchCell *cell, BenchShared *shared, gpointer link)
 
   pin (cell->producer_core);
   shared->producer_pid = getpid ();
+  populate (cell, shared->sent_ns, sizeof *shared->sent_ns);
+  populate (cell, shared->publish_ns, sizeof *shared->publish_ns);
   if (!cell->way->open_producer (&role.end, &error))
     return fail (&role, error);
   atomic_store (&role.report->open, 1);
@@ -412,6 +433,8 @@ bench_run_consumer (const BenchCell *cell, BenchShared *shared, gpointer link, i
 
   pin (consumer_core (cell, consumer));
   shared->consumer_pids[consumer] = getpid ();
+  populate (cell, shared->sent_ns, sizeof *shared->sent_ns);
+  populate (cell, bench_latency (shared, consumer, 0), sizeof (guint32));
   role.end.attach_ns = bench_now_ns ();
   if (!cell->way->open_consumer (&role.end, &error))
     return fail (&role, error);

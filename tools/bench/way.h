@@ -88,6 +88,9 @@ struct _BenchWay
   /* FALSE with an error: what was read was not one frame. May be NULL. */
   gboolean (*release) (BenchEnd *end, GError **error);
 
+  /* Brings end->copied up to date just before it is read, where counting takes time. May be NULL. */
+  void (*tally) (BenchEnd *end);
+
   /* Frees end->data; also after a failed open. May be NULL. */
   void (*close) (BenchEnd *end);
 };

@@ -9,6 +9,8 @@ extern const BenchWay bench_way_shm_futex, bench_way_shm_spin,
     bench_way_shm_predict; /* way-shm.c */
 extern const BenchWay bench_way_shmframe, bench_way_shmframe_spin,
     bench_way_shmframe_predict; /* way-shmframe.c */
+extern const BenchWay bench_way_gst_shmframe, bench_way_gst_shmsink, bench_way_gst_shmsink_copy,
+    bench_way_gst_unixfd; /* way-gst.c */
 
 /* Files of one way: way-pipe.c and so on. */
 extern const BenchWay bench_way_pipe;
@@ -24,3 +26,5 @@ extern const BenchWay bench_way_shm_copy;
 extern const BenchWay bench_way_file;
 extern const BenchWay bench_way_fd;
 extern const BenchWay bench_way_shm_huge;
+extern const BenchWay bench_way_iceoryx;
+extern const BenchWay bench_way_pipewire;
