@@ -60,7 +60,9 @@ test_share (void)
 
   theirs = shmframe_segment_map (shmframe_memory_get_fd (mine->memory), &mine->layout, &error);
   g_assert_no_error (error);
-  shmframe_segment_prefault (theirs, SLOTS + 1);
+  shmframe_segment_prefault_header (theirs);
+  for (guint slot = 0; slot <= SLOTS; slot++)
+    shmframe_segment_prefault_slot (theirs, slot);
   g_assert_cmpuint (shmframe_slot_latest (&theirs->view), ==, shmframe_handle (1, 2));
   data = shmframe_memory_get_data (theirs->memory);
   g_assert_cmpuint (data[payload], ==, 17);

@@ -45,7 +45,10 @@ map (ShmFrameAttachment *self, const ShmFrameMessage *welcome, const int *fds, g
                    SHMFRAME_ABI_VERSION);
       return FALSE;
     }
-  shmframe_segment_prefault (self->segment, welcome->committed);
+  /* The first frame is not kept waiting for the other slots: prefault.h. */
+  shmframe_segment_prefault_header (self->segment);
+  if (shmframe_handle_slot (welcome->latest) < welcome->committed)
+    shmframe_segment_prefault_slot (self->segment, shmframe_handle_slot (welcome->latest));
   SHMFRAME_STOP (ATTACH_MAPPED);
   return TRUE;
 }

@@ -13,6 +13,7 @@
 #include "api/context.h"
 #include "api/event-private.h"
 #include "api/log.h"
+#include "api/prefault.h"
 #include "control/name.h"
 
 /* Socket, pidfd, segment, page and doorbell. */
@@ -27,6 +28,7 @@ typedef struct
   ShmFrameConnection *connecting;  /* until WELCOME; then the attachment's */
   ShmFrameAttachment *attached;    /* own reference */
   GSource *socket, *death, *timer;
+  GSource *prefault; /* of the newest segment */
   GPtrArray *monitors; /* of the folders, while searching */
 } Session;
 
@@ -171,6 +173,7 @@ end_connection (Session *self, GError *because)
 
   destroy_source (&self->socket);
   destroy_source (&self->death);
+  destroy_source (&self->prefault);
   g_clear_pointer (&self->connecting, shmframe_connection_free);
   g_clear_pointer (&self->attached, shmframe_attachment_unref);
   g_mutex_lock (&client->lock);
@@ -226,6 +229,14 @@ ask_for_leases (Session *self)
   shmframe_connection_send (self->attached->connection, &message, NULL, 0, NULL);
 }
 
+static void
+prefault (Session *self, ShmFrameSegment *segment, guint slots)
+{
+  destroy_source (&self->prefault);
+  self->prefault = shmframe_prefault_new (segment, slots);
+  g_source_attach (self->prefault, self->client->context);
+}
+
 static gboolean
 on_welcome (Session *self, ShmFrameMessage *message, const int *fds, guint n_fds, GError **error)
 {
@@ -268,6 +279,7 @@ on_welcome (Session *self, ShmFrameMessage *message, const int *fds, guint n_fds
                                    g_variant_dict_end (&about), NULL, 0));
   more = client->leases_wanted > message->leases;
   g_mutex_unlock (&client->lock);
+  prefault (self, attachment->segment, message->committed);
   if (more)
     ask_for_leases (self);
   return TRUE;
@@ -377,7 +389,7 @@ on_segment (Session *self, const ShmFrameMessage *message, const int *fds, guint
   segment = shmframe_segment_map (fds[0], &message->layout, error);
   if (segment == NULL)
     return FALSE;
-  shmframe_segment_prefault (segment, message->committed);
+  prefault (self, segment, message->committed);
   g_mutex_lock (&client->lock);
   shmframe_attachment_add_segment (self->attached, segment);
   g_mutex_unlock (&client->lock);
@@ -767,6 +779,7 @@ session_free (Session *self)
   stop_searching (self);
   destroy_source (&self->socket);
   destroy_source (&self->death);
+  destroy_source (&self->prefault);
   g_clear_pointer (&self->connecting, shmframe_connection_free);
   g_clear_pointer (&self->attached, shmframe_attachment_unref);
   g_ptr_array_unref (self->monitors);

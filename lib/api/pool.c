@@ -166,6 +166,28 @@ shmframe_pool_grow (ShmFramePool *self, ShmFrameSlots *slots, guint target, GErr
   return TRUE;
 }
 
+gboolean
+shmframe_pool_grow_ahead (ShmFramePool *self)
+{
+  gboolean grown = FALSE;
+
+  g_mutex_lock (&self->growing);
+  g_mutex_lock (&self->lock);
+  if (self->slots && !self->closed && self->consumers->len < self->max_consumers)
+    {
+      guint need = shmframe_pool_need (self, MAX (self->slots->n_held, 1));
+      guint room = SHMFRAME_AHEAD_MAX / self->slots->segment->layout.slot_stride;
+      guint ahead = MIN (need + MIN (self->consumer_leases + 1, room), self->rule.slots);
+      guint committed = self->slots->n_committed;
+
+      grown = committed < ahead && shmframe_pool_grow (self, self->slots, committed + 1, NULL)
+              && self->slots->n_committed > committed;
+    }
+  g_mutex_unlock (&self->lock);
+  g_mutex_unlock (&self->growing);
+  return grown;
+}
+
 /* ---- format ---- */
 
 /* With the lock held. */

@@ -131,6 +131,11 @@ void shmframe_pool_ring (ShmFramePool *self);
  * The lock is released meanwhile. Errors: NO_MEMORY. */
 gboolean shmframe_pool_grow (ShmFramePool *self, ShmFrameSlots *slots, guint target,
                              GError **error);
+/* Commits one more of the slots that the next consumer will need, so that its first frame does not wait
+ * for the kernel to zero them; within SHMFRAME_AHEAD_MAX bytes. FALSE: there is none to commit, or no
+ * memory, which is no error. Control thread only. */
+#define SHMFRAME_AHEAD_MAX (64 << 20)
+gboolean shmframe_pool_grow_ahead (ShmFramePool *self);
 /* With the lock held: the slots that must be committed with `held` of the producer's. */
 guint shmframe_pool_need (const ShmFramePool *self, guint held);
 

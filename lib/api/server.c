@@ -29,6 +29,7 @@ struct _ShmFrameServer
   GMainLoop *loop;
   GSource *wake;   /* the publishing path has something to send */
   GSource *accept; /* NULL while pausing */
+  GSource *ahead;  /* commits for the next consumer; NULL: done */
   GPtrArray *peers;
   gboolean closing; /* nobody is told any more */
 };
@@ -279,6 +280,27 @@ name_reader (Peer *peer, const ShmFramePeer *who)
   g_mutex_unlock (&peer->server->pool->lock);
 }
 
+static gboolean
+on_ahead (gpointer data)
+{
+  ShmFrameServer *self = data;
+
+  if (shmframe_pool_grow_ahead (self->pool))
+    return G_SOURCE_CONTINUE;
+  g_clear_pointer (&self->ahead, g_source_unref);
+  return G_SOURCE_REMOVE;
+}
+
+static void
+grow_ahead (ShmFrameServer *self)
+{
+  if (self->ahead)
+    return;
+  self->ahead = g_idle_source_new ();
+  g_source_set_callback (self->ahead, on_ahead, self, NULL);
+  g_source_attach (self->ahead, self->context);
+}
+
 /* Admits the consumer, once there is a segment: until then it waits, as for a producer. */
 static gboolean
 welcome_consumer (Peer *peer)
@@ -317,6 +339,7 @@ welcome_consumer (Peer *peer)
     close (doorbell);
   if (sent)
     SHMFRAME_STOP (ADMIT_WELCOMED);
+  grow_ahead (peer->server);
   return sent;
 }
 
@@ -505,6 +528,7 @@ on_wake (gpointer data)
   /* Backwards: a peer that ends is replaced by one that has been flushed. */
   for (guint i = self->peers->len; i-- > 0;)
     flush_peer (g_ptr_array_index (self->peers, i));
+  grow_ahead (self);
   return G_SOURCE_CONTINUE;
 }
 
@@ -746,6 +770,7 @@ server_clear (ShmFrameServer *self)
               "the producer has closed the pool");
   g_ptr_array_unref (self->peers);
   destroy_source (&self->accept);
+  destroy_source (&self->ahead);
   destroy_source (&self->wake);
   shmframe_name_free (self->name);
   g_main_loop_unref (self->loop);

@@ -151,9 +151,15 @@ shmframe_segment_commit_slot (ShmFrameSegment *self, guint slot, GError **error)
 }
 
 void
-shmframe_segment_prefault (ShmFrameSegment *self, guint slots)
+shmframe_segment_prefault_header (ShmFrameSegment *self)
 {
-  shmframe_memory_prefault (
-      self->memory, 0,
-      shmframe_segment_payload_offset (self, MIN (slots, self->layout.slot_count)));
+  shmframe_memory_prefault (self->memory, 0, self->layout.slots_offset);
+}
+
+void
+shmframe_segment_prefault_slot (ShmFrameSegment *self, guint slot)
+{
+  if (slot < self->layout.slot_count)
+    shmframe_memory_prefault (self->memory, shmframe_segment_payload_offset (self, slot),
+                              self->layout.slot_stride);
 }

@@ -38,7 +38,8 @@ gsize shmframe_segment_metadata_offset (const ShmFrameSegment *self, guint slot)
 
 /* Commits one slot (payload and metadata area). Errors: NO_MEMORY. */
 gboolean shmframe_segment_commit_slot (ShmFrameSegment *self, guint slot, GError **error);
-/* Faults in the first `slots` slots for reading, and what precedes them. */
-void shmframe_segment_prefault (ShmFrameSegment *self, guint slots);
+/* Faults in for reading what precedes the slots; one slot, if there is such a one. */
+void shmframe_segment_prefault_header (ShmFrameSegment *self);
+void shmframe_segment_prefault_slot (ShmFrameSegment *self, guint slot);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (ShmFrameSegment, shmframe_segment_unref)

@@ -287,7 +287,7 @@ shmframe_memory_prefault (ShmFrameMemory *self, gsize offset, gsize length)
 
   g_return_if_fail (offset <= self->size && length <= self->size - offset);
   /* Reading a hole would allocate it, at our cost: a peer may say that it committed more than it did. */
-  if (length > 0 && length <= self->backed)
+  if (length > 0 && offset + length <= self->backed)
     madvise ((guint8 *) self->data + start, length + (offset - start), MADV_POPULATE_READ);
 }
 

@@ -15,7 +15,9 @@
 
 #include "bell.h"
 
-#define MOST_BYTES (8LL << 30) /* of frames that a cell may need */
+#define RUNNING_FRAMES 3                /* and the producer is running */
+#define RUNNING_MOST_NS (100 * 1000000) /* a producer may wait for consumers */
+#define MOST_BYTES (8LL << 30)          /* of frames that a cell may need */
 
 typedef struct
 {
@@ -150,6 +152,16 @@ await_open (Run *run, BenchReport *report)
   return TRUE;
 }
 
+/* Consumers shall attach to a producer that is running; one that waits for them is not waited for. */
+static void
+await_running (const Run *run)
+{
+  gint64 give_up_ns = bench_now_ns () + (run->cell->interval_ns ? RUNNING_MOST_NS : 0);
+
+  while (run->shared->sent_ns[RUNNING_FRAMES] == 0 && bench_now_ns () < give_up_ns)
+    bench_sleep_until (bench_now_ns () + 1000000);
+}
+
 static gboolean
 run_processes (Run *run)
 {
@@ -157,6 +169,7 @@ run_processes (Run *run)
   if (!await_open (run, &run->shared->producer))
     return FALSE;
   atomic_store (&run->shared->go, 1);
+  await_running (run);
   for (int i = 0; i < run->cell->n_consumers; i++)
     run->consumers[i] = start (run, i);
   while (run->left)
