@@ -16,6 +16,17 @@ layout_clear (gpointer data)
   g_clear_pointer (&self->format, shmframe_format_unref);
 }
 
+static gboolean
+has_default_planes (const GstVideoInfo *info, GstCaps *caps)
+{
+  GstVideoInfo standard;
+  guint n = GST_VIDEO_INFO_N_PLANES (info);
+
+  return gst_video_info_from_caps (&standard, caps)
+         && memcmp (info->stride, standard.stride, n * sizeof standard.stride[0]) == 0
+         && memcmp (info->offset, standard.offset, n * sizeof standard.offset[0]) == 0;
+}
+
 static GstShmFrameLayout *
 layout_alloc (GstCaps *caps, const GstVideoInfo *info, gsize size, ShmFrameFormat *format)
 {
@@ -27,6 +38,7 @@ layout_alloc (GstCaps *caps, const GstVideoInfo *info, gsize size, ShmFrameForma
   else
     gst_video_info_set_format (&self->info, GST_VIDEO_FORMAT_ENCODED, 0, 0);
   self->size = size;
+  self->is_default = has_default_planes (&self->info, caps);
   self->format = format;
   return self;
 }
@@ -328,24 +340,13 @@ gst_shm_frame_layout_is_raw (const GstShmFrameLayout *self)
 }
 
 gboolean
-gst_shm_frame_layout_is_default (const GstShmFrameLayout *self)
-{
-  GstVideoInfo standard;
-  guint n = GST_VIDEO_INFO_N_PLANES (&self->info);
-
-  return gst_video_info_from_caps (&standard, self->caps)
-         && memcmp (self->info.stride, standard.stride, n * sizeof standard.stride[0]) == 0
-         && memcmp (self->info.offset, standard.offset, n * sizeof standard.offset[0]) == 0;
-}
-
-gboolean
 gst_shm_frame_layout_matches (const GstShmFrameLayout *self, GstBuffer *buffer, gsize skip)
 {
   GstVideoMeta *meta = gst_buffer_get_video_meta (buffer);
   const GstVideoInfo *info = &self->info;
 
   if (!meta)
-    return skip == 0 && gst_shm_frame_layout_is_default (self);
+    return skip == 0 && self->is_default;
   if (meta->format != GST_VIDEO_INFO_FORMAT (info)
       || meta->width != (guint) GST_VIDEO_INFO_WIDTH (info)
       || meta->height != (guint) GST_VIDEO_INFO_HEIGHT (info)

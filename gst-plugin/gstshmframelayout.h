@@ -16,6 +16,7 @@ typedef struct
   GstCaps *caps;
   GstVideoInfo info; /* with GST_VIDEO_FORMAT_ENCODED for compressed frames */
   gsize size;        /* bytes of a frame; compressed: at most */
+  gboolean is_default; /* strides and offsets are those that GStreamer assumes without a GstVideoMeta */
   ShmFrameFormat *format;
 } GstShmFrameLayout;
 
@@ -30,8 +31,6 @@ void gst_shm_frame_layout_unref (GstShmFrameLayout *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (GstShmFrameLayout, gst_shm_frame_layout_unref)
 
 gboolean gst_shm_frame_layout_is_raw (const GstShmFrameLayout *self);
-/* Strides and offsets are those that GStreamer assumes where there is no GstVideoMeta. */
-gboolean gst_shm_frame_layout_is_default (const GstShmFrameLayout *self);
 /* Whether a buffer's planes lie as here; `skip`: bytes from the slot's start to the buffer's. */
 gboolean gst_shm_frame_layout_matches (const GstShmFrameLayout *self, GstBuffer *buffer,
                                        gsize skip);

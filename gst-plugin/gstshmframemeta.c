@@ -203,8 +203,8 @@ write_meta (GstBuffer *buffer, GstMeta **meta, gpointer user_data)
   return TRUE;
 }
 
-GVariant *
-gst_shm_frame_meta_to_variant (GstBuffer *buffer, gint64 dts)
+static GVariant *
+write_metas (GstBuffer *buffer, gint64 dts)
 {
   g_autoptr (GVariantDict) dict = g_variant_dict_new (NULL);
   Writer writer = { .dict = dict };
@@ -224,6 +224,27 @@ gst_shm_frame_meta_to_variant (GstBuffer *buffer, gint64 dts)
   finish (&writer, writer.sei, "sei-unregistered");
   finish (&writer, writer.custom, "custom");
   return writer.any ? g_variant_dict_end (dict) : NULL;
+}
+
+/* Most frames have only the planes' meta, which crosses in the format. */
+static gboolean
+has_other (GstBuffer *buffer)
+{
+  gpointer state = NULL;
+  GstMeta *meta;
+
+  while ((meta = gst_buffer_iterate_meta (buffer, &state)) != NULL)
+    if (meta->info->api != GST_VIDEO_META_API_TYPE)
+      return TRUE;
+  return FALSE;
+}
+
+GVariant *
+gst_shm_frame_meta_to_variant (GstBuffer *buffer, gint64 dts)
+{
+  if (dts == G_MININT64 && !has_other (buffer))
+    return NULL;
+  return write_metas (buffer, dts);
 }
 
 /* The type of a region is a quark, which stays for good: a peer may bring so many. */

@@ -334,7 +334,7 @@ use_default_strides (GstShmFrameSrc *self, GstBuffer **buffer)
   GstBuffer *copy;
 
   if (self->downstream_has_meta || !gst_shm_frame_layout_is_raw (self->layout)
-      || gst_shm_frame_layout_is_default (self->layout))
+      || self->layout->is_default)
     return GST_FLOW_OK;
   copy = gst_shm_frame_copy_to_default (*buffer, self->layout);
   gst_buffer_replace (buffer, NULL);
@@ -620,14 +620,15 @@ time_left (GstShmFrameSrc *self)
 static void
 ask_for_leases (GstShmFrameSrc *self, ShmFrameConsumer *consumer)
 {
-  gint64 now = gst_shm_frame_clock_monotonic ();
-  guint granted, held;
+  guint granted;
+  gint64 now;
 
   if (self->leases != 0)
     return;
-  g_object_get (consumer, "granted-leases", &granted, "held", &held, NULL);
-  if (held < granted)
+  granted = shmframe_consumer_get_granted_leases (consumer);
+  if (shmframe_consumer_get_held (consumer) < granted)
     return;
+  now = gst_shm_frame_clock_monotonic ();
   if (granted >= self->requested_leases && granted < MAX_LEASES)
     self->requested_leases = MIN (MAX (granted, FIRST_LEASES) * 2, MAX_LEASES);
   else if (now - self->lease_request_ns < LEASE_REQUEST_INTERVAL_NS)

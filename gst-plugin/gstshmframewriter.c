@@ -8,6 +8,7 @@ struct _GstShmFrameWriter
 {
   ShmFrameProducer *producer;
   GstAllocator *allocator;
+  guint in_flight; /* of the producer, which does not change it */
   GMutex lock;
   GstShmFrameLayout *current; /* that the producer's format came from */
   GstShmFrameLayout *pool;
@@ -20,6 +21,7 @@ gst_shm_frame_writer_new (ShmFrameProducer *producer)
   GstShmFrameWriter *self = g_atomic_rc_box_new0 (GstShmFrameWriter);
 
   self->producer = g_object_ref (producer);
+  g_object_get (producer, "in-flight", &self->in_flight, NULL);
   self->allocator = gst_shm_frame_allocator_new ();
   g_mutex_init (&self->lock);
   return self;
@@ -82,13 +84,13 @@ GstMemory *
 gst_shm_frame_writer_acquire_for_upstream (GstShmFrameWriter *self, GstShmFrameLayout *layout,
                                            GError **error)
 {
-  guint held, in_flight;
+  guint held = shmframe_producer_get_held (self->producer);
 
-  g_object_get (self->producer, "held", &held, "in-flight", &in_flight, NULL);
-  if (held + 1 < in_flight)
+  if (held + 1 < self->in_flight)
     return gst_shm_frame_writer_acquire (self, layout, error);
   g_set_error (error, SHMFRAME_ERROR, SHMFRAME_ERROR_NO_SLOT,
-               "upstream holds %u slots, and the last of %u is for copies", held, in_flight);
+               "upstream holds %u slots, and the last of %u is for copies", held,
+               self->in_flight);
   return NULL;
 }
 

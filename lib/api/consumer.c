@@ -164,6 +164,22 @@ count_leases (ShmFrameConsumer *self, gboolean held)
   return leases;
 }
 
+guint
+shmframe_consumer_get_held (ShmFrameConsumer *self)
+{
+  g_return_val_if_fail (SHMFRAME_IS_CONSUMER (self), 0);
+
+  return count_leases (self, TRUE);
+}
+
+guint
+shmframe_consumer_get_granted_leases (ShmFrameConsumer *self)
+{
+  g_return_val_if_fail (SHMFRAME_IS_CONSUMER (self), 0);
+
+  return count_leases (self, FALSE);
+}
+
 static void
 shmframe_consumer_get_property (GObject *object, guint id, GValue *value, GParamSpec *pspec)
 {

@@ -287,10 +287,12 @@ count_consumers (ShmFrameProducer *self)
   return n;
 }
 
-static guint
-count_held (ShmFrameProducer *self)
+guint
+shmframe_producer_get_held (ShmFrameProducer *self)
 {
   guint n = 0;
+
+  g_return_val_if_fail (SHMFRAME_IS_PRODUCER (self), 0);
 
   if (self->pool)
     {
@@ -351,7 +353,7 @@ shmframe_producer_get_property (GObject *object, guint id, GValue *value, GParam
       g_value_set_uint (value, count_consumers (self));
       break;
     case PROP_HELD:
-      g_value_set_uint (value, count_held (self));
+      g_value_set_uint (value, shmframe_producer_get_held (self));
       break;
     case PROP_PATH:
       g_value_set_string (value, self->path);

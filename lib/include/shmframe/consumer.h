@@ -92,6 +92,10 @@ SHMFRAME_API ShmFrameFrame *shmframe_consumer_copy (ShmFrameConsumer *self, gint
 SHMFRAME_API ShmFrameVerdict shmframe_consumer_release (ShmFrameConsumer *self,
                                                         ShmFrameFrame *frame);
 
+/* Frames that are held, and that may be held at once: as the properties; 0 while not attached. */
+SHMFRAME_API guint shmframe_consumer_get_held (ShmFrameConsumer *self);
+SHMFRAME_API guint shmframe_consumer_get_granted_leases (ShmFrameConsumer *self);
+
 /* Begins to look for the producer; the first use does it too. */
 SHMFRAME_API void shmframe_consumer_start (ShmFrameConsumer *self);
 /* Asks for more leases; admission answers by and by in `granted-leases`. */

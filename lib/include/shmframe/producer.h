@@ -61,6 +61,9 @@ SHMFRAME_API ShmFrameFormat *shmframe_producer_dup_format (ShmFrameProducer *sel
  * slots), NO_MEMORY, CLOSED. */
 SHMFRAME_API ShmFrameFrame *shmframe_producer_acquire (ShmFrameProducer *self, GError **error);
 
+/* Slots that the producer holds: being written, or still referenced after publication. As `held`. */
+SHMFRAME_API guint shmframe_producer_get_held (ShmFrameProducer *self);
+
 /* Publishes a frame, once. Its memory is read-only by contract from here on; the slot stays pinned
  * until the caller's last reference goes. Assigns the sequence. A frame acquired before a change of
  * segment cannot be published any more: ARGUMENT. Errors: ARGUMENT, FLUSHING, CLOSED. */
