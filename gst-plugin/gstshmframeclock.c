@@ -91,3 +91,19 @@ gst_shm_frame_clock_get_offset (GstShmFrameClock *self, GstClock *clock)
     sample (self, clock);
   return self->offset_ns;
 }
+
+gint64
+gst_shm_frame_clock_get_zero (GstShmFrameClock *self, GstElement *element)
+{
+  g_autoptr (GstClock) other = NULL; /* than the one that is known */
+  GstClock *clock;
+  gint64 base;
+
+  GST_OBJECT_LOCK (element);
+  clock = GST_ELEMENT_CLOCK (element);
+  if (clock && clock != self->clock)
+    other = gst_object_ref (clock);
+  base = (gint64) element->base_time;
+  GST_OBJECT_UNLOCK (element);
+  return base + gst_shm_frame_clock_get_offset (self, clock);
+}

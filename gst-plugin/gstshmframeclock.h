@@ -20,5 +20,7 @@ gint64 gst_shm_frame_clock_monotonic (void);
 void gst_shm_frame_clock_clear (GstShmFrameClock *self);
 /* What to add to a time of that clock to get monotonic time. */
 gint64 gst_shm_frame_clock_get_offset (GstShmFrameClock *self, GstClock *clock);
+/* The monotonic clock's time when the element's running time was 0. */
+gint64 gst_shm_frame_clock_get_zero (GstShmFrameClock *self, GstElement *element);
 
 G_END_DECLS

@@ -160,10 +160,7 @@ apply_format (GstShmFrameSrc *self, ShmFrameFormat *format)
 static gint64
 to_running_time (GstShmFrameSrc *self, gint64 time)
 {
-  g_autoptr (GstClock) clock = gst_element_get_clock (GST_ELEMENT (self));
-
-  return time - gst_shm_frame_clock_get_offset (&self->clock, clock)
-         - (gint64) gst_element_get_base_time (GST_ELEMENT (self));
+  return time - gst_shm_frame_clock_get_zero (&self->clock, GST_ELEMENT (self));
 }
 
 /* Times that are decades away are none: sums of them would overflow, also in clocks downstream. */

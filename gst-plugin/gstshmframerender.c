@@ -264,7 +264,6 @@ gst_shm_frame_sink_clip (GstPad *pad, GstPadProbeInfo *info, gpointer sink)
 gint64
 gst_shm_frame_sink_to_monotonic (GstShmFrameSink *self, GstClockTime time)
 {
-  g_autoptr (GstClock) clock = NULL;
   const GstSegment *segment = &GST_BASE_SINK (self)->segment;
   GstClockTime running = segment->format == GST_FORMAT_TIME
                              ? gst_segment_to_running_time (segment, GST_FORMAT_TIME, time)
@@ -272,9 +271,7 @@ gst_shm_frame_sink_to_monotonic (GstShmFrameSink *self, GstClockTime time)
 
   if (!GST_CLOCK_TIME_IS_VALID (running))
     return SHMFRAME_TIME_UNKNOWN;
-  clock = gst_element_get_clock (GST_ELEMENT (self));
-  return gst_element_get_base_time (GST_ELEMENT (self)) + running
-         + gst_shm_frame_clock_get_offset (&self->clock, clock);
+  return (gint64) running + gst_shm_frame_clock_get_zero (&self->clock, GST_ELEMENT (self));
 }
 
 static ShmFrameFlags

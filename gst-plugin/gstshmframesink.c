@@ -237,6 +237,9 @@ set_caps (GstBaseSink *base, GstCaps *caps)
 
   if (raw && !gst_video_info_from_caps (&info, caps))
     return FALSE;
+  /* Equal caps shall be the same ones: each frame's are compared. */
+  if (pool && gst_caps_is_equal (pool->caps, caps))
+    caps = pool->caps;
   layout = gst_shm_frame_layout_new (caps, raw ? &info : NULL,
                                      raw ? 0 : GST_SHM_FRAME_MIN_COMPRESSED_SIZE, &error);
   if (!layout)
@@ -247,7 +250,7 @@ set_caps (GstBaseSink *base, GstCaps *caps)
   g_clear_pointer (&self->layout, gst_shm_frame_layout_unref);
   self->layout = layout;
   gst_shm_frame_writer_set_layout (self->writer, layout);
-  if (pool && !gst_caps_is_equal (pool->caps, caps))
+  if (pool && pool->caps != caps)
     gst_shm_frame_writer_set_pool_layout (self->writer, NULL);
   return TRUE;
 }

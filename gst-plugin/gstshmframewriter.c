@@ -151,7 +151,7 @@ gst_shm_frame_writer_adopt_layout (GstShmFrameWriter *self, GstShmFrameLayout *l
   g_mutex_lock (&self->lock);
   sink = self->sink ? gst_shm_frame_layout_ref (self->sink) : NULL;
   g_mutex_unlock (&self->lock);
-  if (!sink || gst_caps_is_equal (sink->caps, layout->caps) || !gst_shm_frame_layout_is_raw (sink)
+  if (!sink || sink->caps == layout->caps || !gst_shm_frame_layout_is_raw (sink)
       || !gst_shm_frame_layout_is_raw (layout) || !has_same_pixels (&sink->info, &layout->info))
     return gst_shm_frame_layout_ref (layout);
   info = sink->info;
