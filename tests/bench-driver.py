@@ -409,5 +409,4 @@ toolbox.main('bench-driver', (
     test_merge, test_merge_without_samples, test_quantile, test_programs_that_fail,
     test_plan_covers_the_issue, test_plan_fits, test_targets_at_their_limits, test_targets_of_steps,
     test_targets_not_measured, test_targets_worst_row, test_targets_spread, test_run, test_steps, test_list,
-    test_nonsense,
-    test_nonsense_of_a_cell, test_interrupted))
+    test_nonsense, test_nonsense_of_a_cell, test_interrupted))
