@@ -180,5 +180,5 @@ def test_viewer():
     assert {'--lease', '--version'} <= options
 
 
-toolbox.main('man', (test_inspect_page, test_inspect_completion, test_pools, test_not_in_path, test_bench_page,
-                     test_bench_results, test_bench_completion, test_viewer))
+toolbox.main('man', (test_inspect_page, test_inspect_completion, test_pools, test_not_in_path,
+                     test_bench_page, test_bench_results, test_bench_completion, test_viewer))
