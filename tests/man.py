@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Manual pages and bash completions say what the tools' --help says:
-man.py SOURCE CHILD-PRODUCER FRAME-INSPECT [FRAME-VIEWER]"""
+man.py SOURCE CHILD-PRODUCER FRAME-INSPECT FRAME-BENCH FRAME-BENCH-CELL [FRAME-VIEWER]"""
+import json
 import os
 import re
 import shlex
@@ -11,7 +12,7 @@ import sys
 
 import toolbox
 
-source, child, inspect, *viewer = map(os.path.abspath, sys.argv[1:])
+source, child, inspect, bench, cell, *viewer = map(os.path.abspath, sys.argv[1:])
 os.environ['PATH'] = f'{os.path.dirname(inspect)}:{os.environ["PATH"]}'
 # Who completes wants names, and no expansion of them.
 COMPLETE = '''
@@ -120,6 +121,48 @@ def test_not_in_path():
     writer.end()
 
 
+def test_bench_page():
+    text = text_of('frame-bench.1')
+    before, heading, of_cell = text.partition('\nFRAME-BENCH-CELL\n')
+    assert heading and 'EXIT STATUS' in of_cell
+    for page, program in (before, bench), (of_cell.partition('\nEXIT STATUS\n')[0], cell):
+        options = options_of(program)
+        assert len(options) >= 8, options
+        explained = set(re.findall(r'^ {7}(--[a-z-]+)', page, re.M))
+        explained |= set(re.findall(r'^ {7}--.*, (--[a-z-]+)', page, re.M))
+        assert explained - {'--help'} == options - {'--help'}, (program, explained ^ options)
+
+
+def test_bench_results():
+    """Each field of the results file is in the page."""
+    text = text_of('frame-bench.1')
+    code, out, err = toolbox.run(cell, '--way', 'shmframe', '--frames', '3')
+    assert code == 0, err
+    with open(f'{source}/tests/bench/results.json') as file:
+        results = json.load(file)
+    measured = next(one for one in results['cells'] if 'rounds' in one)
+    for name in {*json.loads(out), *results, *results['machine'], *measured, *measured['rounds'][0],
+                 *measured['latency_ns'], *results['targets'][0]}:
+        assert re.search(rf'(?<![\w.]){re.escape(name)}(?![\w])', text), f'{name} is not in the page'
+
+
+def test_bench_completion():
+    os.symlink(bench, f'{toolbox.folder}/frame-bench')
+    tool = f'{toolbox.folder}/frame-bench'
+    assert {word.rstrip('=') for word in complete('frame-bench', '')} == options_of(bench)
+    assert complete('frame-bench', '--qu') == ['--quick']
+    ways = [line.split()[0] for line in toolbox.run(bench, '--list')[1].splitlines()]
+    assert 'shmframe' in ways and complete(tool, '--ways', '') == complete(tool, '--ways', '=') == ways
+    assert complete(tool, '--quick', '--ways', '=', 'pipe,shmframe-s') == ['pipe,shmframe-spin']
+    groups = re.search('there are (.*)', toolbox.run(bench, '--groups', 'x')[2])[1].split(', ')
+    assert complete(tool, '--groups', '') == groups, groups
+    os.makedirs(f'{toolbox.folder}/bench/one')
+    open(f'{toolbox.folder}/bench/two.json', 'w').close()
+    assert complete(tool, '--output', 'bench/') == ['bench/one']
+    assert set(complete(tool, '--report', '=', 'bench/')) == {'bench/one', 'bench/two.json'}
+    assert complete('frame-bench', '--ways', '', path='/usr/bin:/bin') == []  # it is not in the path
+
+
 def test_viewer():
     if not viewer:
         raise toolbox.Skip('frame-viewer is not built')
@@ -137,4 +180,5 @@ def test_viewer():
     assert {'--lease', '--version'} <= options
 
 
-toolbox.main('man', (test_inspect_page, test_inspect_completion, test_pools, test_not_in_path, test_viewer))
+toolbox.main('man', (test_inspect_page, test_inspect_completion, test_pools, test_not_in_path,
+                     test_bench_page, test_bench_results, test_bench_completion, test_viewer))

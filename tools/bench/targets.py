@@ -46,6 +46,10 @@ def quartiles(values):
     return [low, high]
 
 
+def median(values):
+    return statistics.median(values) if values else None
+
+
 def per_round(cell, base, value):
     """What each round of the one has to the same round of the other."""
     return [value(one) / value(other) for one, other in zip(cell['rounds'], base['rounds']) if value(other)]
@@ -73,7 +77,7 @@ class Targets:
             self.add(target, limit, 'x', None)
             return
         ratios = per_round(cell, base, value)
-        self.add(target, limit, 'x', statistics.median(ratios), quartiles(ratios), least=least,
+        self.add(target, limit, 'x', median(ratios), quartiles(ratios), least=least,
                  cell=(ways[0], setting))
 
     def value(self, target, limit, unit, way, setting, value):
@@ -92,10 +96,9 @@ class Targets:
                      quartiles(per_round(cell, base, lambda one: one['p99'])) if cell and base else None,
                      cell=('shmframe', setting))
         small, large = (self.cells.get('shmframe', Setting('latency', size)) for size in ('720p', '4320p'))
-        ratios = per_round(large, small, lambda one: one['p50']) if small and large else [None]
-        apart = abs(statistics.median(ratios) - 1) if small and large else None
-        self.add('sleeping: p50 at 4320p apart from 720p', 0.10, '', apart,
-                 quartiles([abs(ratio - 1) for ratio in ratios]) if small and large else None,
+        ratios = per_round(large, small, lambda one: one['p50']) if small and large else []
+        self.add('sleeping: p50 at 4320p apart from 720p', 0.10, '', abs(median(ratios) - 1) if ratios else None,
+                 quartiles([abs(ratio - 1) for ratio in ratios]),
                  cell=('shmframe', Setting('latency', '4320p')))
 
     def below(self, target, way, other, group=None):
@@ -103,8 +106,8 @@ class Targets:
         worst = None
         for cell, match in self.cells.rows(way, other, group):
             ratios = per_round(cell, match, lambda one: one['p50'])
-            ratio = statistics.median(ratios)
-            if worst is None or ratio > worst[0]:
+            ratio = median(ratios)
+            if ratio is not None and (worst is None or ratio > worst[0]):
                 worst = ratio, quartiles(ratios), cell
         if worst is None:
             self.add(target, 1.0, 'x', None)
@@ -138,9 +141,9 @@ class Targets:
         self.add('acquire + publish with 100 attached, before waking', 10000, 'ns',
                  hundred and hundred['2160p']['acquire'] + hundred['2160p']['publish'])
         few, many = (self.cells.get('shmframe', Setting('consumers', consumers=n)) for n in (4, 100))
-        ratios = per_round(many, few, lambda one: one['publish_p50']) if few and many else None
+        ratios = per_round(many, few, lambda one: one['publish_p50']) if few and many else []
         self.add("producer's time per frame, 100 sleepers to 4", 1.2, 'x',
-                 ratios and statistics.median(ratios), ratios and quartiles(ratios),
+                 median(ratios), quartiles(ratios),
                  cell=('shmframe', Setting('consumers', consumers=100)))
         for consumers in (1, 100):
             setting = Setting('consumers', consumers=consumers)
