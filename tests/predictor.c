@@ -140,6 +140,26 @@ test_irregular (void)
   series_free (&series);
 }
 
+/* The producer's schedule moves by a part of a period, as when it starts anew. */
+static void
+test_phase (void)
+{
+  Series series;
+
+  series_init (&series);
+  play (&series, 200, PERIOD, MS / 20);
+  for (guint i = 1; i < 8; i++)
+    {
+      series.turn_ns += (gint64) i * PERIOD / 8;
+      play (&series, SHMFRAME_PREDICTOR_TIMES, PERIOD, MS / 20);
+      g_assert_cmpfloat (share_caught (&series), >, 0.6);
+      g_assert_cmpfloat (share_spun (&series, PERIOD), <, 0.05);
+      play (&series, 100, PERIOD, MS / 20);
+      g_assert_cmpfloat (share_caught (&series), >, 0.95);
+    }
+  series_free (&series);
+}
+
 static void
 test_other_rate (void)
 {
@@ -257,6 +277,7 @@ main (int argc, char **argv)
   g_test_add_func ("/predictor/regular", test_regular);
   g_test_add_func ("/predictor/jitter", test_jitter);
   g_test_add_func ("/predictor/irregular", test_irregular);
+  g_test_add_func ("/predictor/phase", test_phase);
   g_test_add_func ("/predictor/other-rate", test_other_rate);
   g_test_add_func ("/predictor/dropped", test_dropped);
   g_test_add_func ("/predictor/wrong-guess", test_wrong_guess);

@@ -235,6 +235,18 @@ hourly (void)
 }
 
 static gboolean
+wait_ready (ShmFrameWaiter *waiter, ShmFrameControl *control, gint64 deadline_ns,
+            ShmFrameWakeReady ready, gpointer data)
+{
+  gboolean is_ready;
+
+  do
+    is_ready = shmframe_wake_wait (waiter, control, deadline_ns, ready, data);
+  while (is_ready && waiter->again);
+  return is_ready;
+}
+
+static gboolean
 is_regular (const ShmFrameWaiter *waiter)
 {
   return waiter->predictor.end_ns != 0;
@@ -262,15 +274,14 @@ test_deadlines (void)
 
         regular (&waiter, shmframe_wake_now ());
         deadline_ns = shmframe_wake_deadline (timeout_ns);
-        g_assert_false (
-            shmframe_wake_wait (&waiter, &shared->control, deadline_ns, flag_is_set, shared));
+        g_assert_false (wait_ready (&waiter, &shared->control, deadline_ns, flag_is_set, shared));
         g_assert_cmpint (shmframe_wake_now (), >=, deadline_ns);
       }
 
   /* Also where the next frame is due long after the deadline, and the watchdog. */
   far = hourly ();
-  g_assert_false (shmframe_wake_wait (&far, &shared->control, shmframe_wake_deadline (MS),
-                                      flag_is_set, shared));
+  g_assert_false (
+      wait_ready (&far, &shared->control, shmframe_wake_deadline (MS), flag_is_set, shared));
   munmap (shared, sizeof *shared);
 }
 
@@ -290,8 +301,7 @@ test_predict_lying_producer (void)
                                   g_random_boolean ()
                                       ? times[g_random_int_range (0, G_N_ELEMENTS (times))]
                                       : (gint64) g_random_int () << g_random_int_range (0, 32));
-      shmframe_wake_wait (&waiter, &shared->control, shmframe_wake_now () + 1000, flag_is_set,
-                          shared);
+      wait_ready (&waiter, &shared->control, shmframe_wake_now () + 1000, flag_is_set, shared);
     }
   /* A steady series, but in the future, or long ago. */
   for (guint i = 0; i < 4; i++)
@@ -300,8 +310,8 @@ test_predict_lying_producer (void)
 
       regular (&waiter, last_ns[i]);
       g_assert_true (is_regular (&waiter));
-      g_assert_false (shmframe_wake_wait (&waiter, &shared->control, shmframe_wake_now () + 1000,
-                                          flag_is_set, shared));
+      g_assert_false (
+          wait_ready (&waiter, &shared->control, shmframe_wake_now () + 1000, flag_is_set, shared));
     }
   munmap (shared, sizeof *shared);
 }
@@ -318,7 +328,7 @@ test_predict_sleeps_unarmed (void)
   g_assert_cmpint (prctl (PR_SET_TIMERSLACK, (unsigned long) slack, 0, 0, 0), ==, 0);
   regular (&waiter, shmframe_wake_now ());
   g_assert_true (is_regular (&waiter));
-  g_assert_true (shmframe_wake_wait (&waiter, &shared->control, -1, play, &script));
+  g_assert_true (wait_ready (&waiter, &shared->control, -1, play, &script));
   g_assert_cmpuint (waiter.ticket, ==, 0);
   g_assert_cmpint (script.slack, ==, 1);
   g_assert_cmpint (prctl (PR_GET_TIMERSLACK, 0, 0, 0, 0), ==, slack);
@@ -335,7 +345,7 @@ test_predict_sleeps_armed (void)
 
   regular (&waiter, shmframe_wake_now ());
   waiter.predictor.early = TRUE;
-  g_assert_true (shmframe_wake_wait (&waiter, &shared->control, -1, play, &script));
+  g_assert_true (wait_ready (&waiter, &shared->control, -1, play, &script));
   g_assert_cmpuint (script.calls, ==, 2); /* before anything else, and once armed */
   munmap (shared, sizeof *shared);
 }
@@ -349,7 +359,7 @@ test_predict_arms_in_the_end (void)
   Script script = { .shared = shared, .waiter = &waiter, .ready_ticket = 1 };
 
   regular (&waiter, shmframe_wake_now ());
-  g_assert_true (shmframe_wake_wait (&waiter, &shared->control, -1, play, &script));
+  g_assert_true (wait_ready (&waiter, &shared->control, -1, play, &script));
   g_assert_cmpuint (waiter.ticket, ==, 1);
   munmap (shared, sizeof *shared);
 }
@@ -374,7 +384,7 @@ test_predict_falls_back (void)
     {
       Script script = { .shared = shared, .waiter = waiters[i], .ready_ticket = 1 };
 
-      g_assert_true (shmframe_wake_wait (waiters[i], &shared->control, -1, play, &script));
+      g_assert_true (wait_ready (waiters[i], &shared->control, -1, play, &script));
       g_assert_cmpuint (script.calls, ==, 2);
     }
   munmap (shared, sizeof *shared);
@@ -392,7 +402,7 @@ test_loss_reaches_unarmed (void)
     {
       ShmFrameWaiter waiter = hourly ();
 
-      g_assert_true (shmframe_wake_wait (&waiter, &shared->control, -1, flag_is_set, shared));
+      g_assert_true (wait_ready (&waiter, &shared->control, -1, flag_is_set, shared));
       g_assert_cmpuint (waiter.ticket, ==, 0);
       _exit (0);
     }
@@ -412,7 +422,7 @@ test_predict_after_a_gap (void)
   Script script = { .shared = shared, .waiter = &waiter, .ready_at = 3 };
 
   regular (&waiter, shmframe_wake_now () - 3 * PERIOD - PERIOD / 2);
-  g_assert_true (shmframe_wake_wait (&waiter, &shared->control, -1, play, &script));
+  g_assert_true (wait_ready (&waiter, &shared->control, -1, play, &script));
   g_assert_cmpuint (waiter.ticket, ==, 0);
   g_assert_cmpint (script.slack, <=, 1);
   munmap (shared, sizeof *shared);
@@ -425,7 +435,7 @@ test_spin (void)
   ShmFrameWaiter waiter = { .mode = SHMFRAME_WAKE_SPIN };
   Script script = { .shared = shared, .waiter = &waiter, .ready_at = 1000 };
 
-  g_assert_true (shmframe_wake_wait (&waiter, &shared->control, -1, play, &script));
+  g_assert_true (wait_ready (&waiter, &shared->control, -1, play, &script));
   g_assert_cmpuint (script.calls, ==, 1000);
   g_assert_cmpuint (waiter.ticket, ==, 0);
   munmap (shared, sizeof *shared);

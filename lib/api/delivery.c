@@ -107,7 +107,7 @@ find (ShmFrameDeliverer *self, gboolean copy)
       &client->latency, shmframe_frame_latency (self->leased_ns, &self->found.descriptor));
   shmframe_slot_count_latency (attachment->control, bucket);
   if (self->waiter.mode == SHMFRAME_WAKE_PREDICT)
-    shmframe_predictor_observe (&self->waiter.predictor, self->found.descriptor.publish_ns);
+    shmframe_wake_leased (&self->waiter, self->found.descriptor.publish_ns);
   return result;
 }
 

@@ -17,8 +17,12 @@
  * burst) or this consumer has become slower than the producer. */
 #define GAPS_MAX 8
 
-/* The window's ends are moved out by this: publish times end before the frame can be seen, and samples
- * do not know the next frame. */
+/* So many frames outside the window in a row, and the producer keeps another time than it did. Of jitter
+ * that leaves every other frame outside it would be one in 4000. */
+#define MISSES_MAX 12
+
+/* The window's ends are moved out by this: publish times end before the frame can be seen. And by what n
+ * samples leave open: the next one is beyond their extremes in 2 of n + 1 cases. */
 #define SLACK_NS 20000
 /* How much earlier than the window a sleep has to end: the mean lateness and four deviations, as TCP's
  * timer; it is not known at first. */
@@ -34,20 +38,21 @@ forget (ShmFramePredictor *self, gint64 publish_ns)
   self->time_ns[0] = publish_ns;
   self->number[0] = 0;
   self->count = self->next = 1;
-  self->gaps = 0;
+  self->gaps = self->misses = 0;
   self->period_ns = self->begin_ns = self->end_ns = 0;
 }
 
+/* Of the k-th frame before the newest. */
 static guint
-newest (const ShmFramePredictor *self)
+place (const ShmFramePredictor *self, guint k)
 {
-  return (self->next + SHMFRAME_PREDICTOR_TIMES - 1) % SHMFRAME_PREDICTOR_TIMES;
+  return (self->next + 2 * SHMFRAME_PREDICTOR_TIMES - 1 - k) % SHMFRAME_PREDICTOR_TIMES;
 }
 
 static void
 remember (ShmFramePredictor *self, gint64 publish_ns, gint64 periods)
 {
-  gint64 number = self->number[newest (self)] + periods;
+  gint64 number = self->number[place (self, 0)] + periods;
 
   self->time_ns[self->next] = publish_ns;
   self->number[self->next] = number;
@@ -62,13 +67,13 @@ remember (ShmFramePredictor *self, gint64 publish_ns, gint64 periods)
 static gboolean
 fit (ShmFramePredictor *self, gint64 distance_ns[])
 {
-  guint last = newest (self);
+  guint last = place (self, 0);
   double sum_x = 0, sum_y = 0, sum_xx = 0, sum_xy = 0, n = self->count, slope, at_last;
 
-  for (guint i = 0; i < self->count; i++)
+  for (guint k = 0; k < self->count; k++)
     {
-      double x = (double) (self->number[i] - self->number[last]);
-      double y = (double) (self->time_ns[i] - self->time_ns[last]);
+      double x = (double) (self->number[place (self, k)] - self->number[last]);
+      double y = (double) (self->time_ns[place (self, k)] - self->time_ns[last]);
 
       sum_x += x, sum_y += y, sum_xx += x * x, sum_xy += x * y;
     }
@@ -79,15 +84,15 @@ fit (ShmFramePredictor *self, gint64 distance_ns[])
   self->period_ns = (gint64) slope;
   self->line_number = self->number[last];
   self->line_ns = self->time_ns[last] + (gint64) at_last;
-  for (guint i = 0; i < self->count; i++)
+  for (guint k = 0; k < self->count; k++)
     {
+      guint i = place (self, k), to = k;
       double x = (double) (self->number[i] - self->number[last]);
       gint64 distance = self->time_ns[i] - self->time_ns[last] - (gint64) (at_last + slope * x);
-      guint place = i;
 
-      for (; place > 0 && distance_ns[place - 1] > distance; place--)
-        distance_ns[place] = distance_ns[place - 1];
-      distance_ns[place] = distance;
+      for (; to > 0 && distance_ns[to - 1] > distance; to--)
+        distance_ns[to] = distance_ns[to - 1];
+      distance_ns[to] = distance;
     }
   return TRUE;
 }
@@ -113,25 +118,53 @@ cost (const gint64 distance_ns[], guint count, gint64 begin_ns)
   return sum / count;
 }
 
-/* The earliest begin that is within the budget, if most frames come after it. */
+/* The earliest begin that is within the budget, if most frames come after it. If not, the older half is
+ * forgotten: perhaps only that was irregular. */
 static void
 choose (ShmFramePredictor *self, const gint64 distance_ns[])
 {
   double budget_ns = SHMFRAME_PREDICTOR_BUDGET * (double) self->period_ns;
+  gint64 range_ns = distance_ns[self->count - 1] - distance_ns[0];
+  gint64 slack_ns = SLACK_NS + 2 * range_ns / self->count;
 
   self->begin_ns = self->end_ns = 0;
   for (guint i = 0; i < self->count / 2; i++)
     {
-      gint64 begin_ns = distance_ns[i] - SLACK_NS;
+      gint64 begin_ns = distance_ns[i] - slack_ns;
 
       if (cost (distance_ns, self->count, begin_ns) <= budget_ns)
         {
           self->begin_ns = begin_ns;
-          self->end_ns = distance_ns[self->count - 1] + SLACK_NS;
+          self->end_ns = distance_ns[self->count - 1] + slack_ns;
           self->early = i > 0;
           return;
         }
     }
+  self->count = MAX (self->count / 2, STRIDE);
+}
+
+/* When the frame of that number should come, or have come. */
+static gint64
+due_time (const ShmFramePredictor *self, gint64 number)
+{
+  return self->line_ns + (number - self->line_number) * self->period_ns;
+}
+
+static gboolean
+has_window (const ShmFramePredictor *self)
+{
+  return self->begin_ns != 0 || self->end_ns != 0;
+}
+
+static void
+note_miss (ShmFramePredictor *self, gint64 publish_ns, gint64 number)
+{
+  gint64 distance_ns = publish_ns - due_time (self, number);
+
+  if (has_window (self) && (distance_ns < self->begin_ns || distance_ns > self->end_ns))
+    self->misses++;
+  else
+    self->misses = 0;
 }
 
 /* ---- public ---- */
@@ -142,7 +175,7 @@ shmframe_predictor_observe (ShmFramePredictor *self, gint64 publish_ns)
   gint64 distance_ns[SHMFRAME_PREDICTOR_TIMES], interval_ns, periods = 1;
 
   if (self->count == 0
-      || __builtin_sub_overflow (publish_ns, self->time_ns[newest (self)], &interval_ns)
+      || __builtin_sub_overflow (publish_ns, self->time_ns[place (self, 0)], &interval_ns)
       || interval_ns <= 0 || interval_ns > PERIOD_MAX_NS)
     {
       forget (self, publish_ns);
@@ -153,7 +186,8 @@ shmframe_predictor_observe (ShmFramePredictor *self, gint64 publish_ns)
   /* Frames that were dropped or skipped make an interval of several periods. */
   periods = MAX ((interval_ns + self->period_ns / 2) / self->period_ns, 1);
   self->gaps = periods > 1 ? self->gaps + 1 : 0;
-  if (self->gaps > GAPS_MAX)
+  note_miss (self, publish_ns, self->number[place (self, 0)] + periods);
+  if (self->gaps > GAPS_MAX || self->misses > MISSES_MAX)
     {
       forget (self, publish_ns);
       return;
@@ -188,14 +222,14 @@ shmframe_predictor_woke (ShmFramePredictor *self, gint64 late_ns)
 gboolean
 shmframe_predictor_window (const ShmFramePredictor *self, gint64 now_ns, ShmFrameWindow *window)
 {
-  gint64 age_ns, due_ns, late_ns, number = self->number[newest (self)];
+  gint64 age_ns, due_ns, late_ns, number = self->number[place (self, 0)];
 
-  if (self->end_ns == 0 && self->begin_ns == 0)
+  if (!has_window (self))
     return FALSE;
-  if (__builtin_sub_overflow (now_ns, self->time_ns[newest (self)], &age_ns) || age_ns < 0
+  if (__builtin_sub_overflow (now_ns, self->time_ns[place (self, 0)], &age_ns) || age_ns < 0
       || age_ns > SILENCE_PERIODS * self->period_ns)
     return FALSE;
-  due_ns = self->line_ns + (number + 1 - self->line_number) * self->period_ns;
+  due_ns = due_time (self, number + 1);
   /* A window that is over is passed on to the next period. */
   late_ns = now_ns - due_ns - self->end_ns;
   if (late_ns > 0)

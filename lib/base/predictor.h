@@ -19,7 +19,7 @@
 #define SHMFRAME_PREDICTOR_TIMES 128
 
 /* Share of a period that may be spent spinning, on average. */
-#define SHMFRAME_PREDICTOR_BUDGET 0.02
+#define SHMFRAME_PREDICTOR_BUDGET 0.0235
 
 typedef struct
 {
@@ -27,6 +27,7 @@ typedef struct
   gint64 number[SHMFRAME_PREDICTOR_TIMES];  /* periods since the first of them */
   guint count;                              /* so many of them are known */
   guint next;                               /* where the next one goes */
+  guint misses;                             /* frames outside the window, in a row */
   guint gaps;                               /* intervals of several periods, in a row */
   gint64 period_ns;                         /* 0: not known */
   gint64 line_number;                       /* a point of the line: this number, */

@@ -168,6 +168,20 @@ sleep_until_window (ShmFrameWaiter *waiter, ShmFrameControl *control, const ShmF
   return is_ready;
 }
 
+void
+shmframe_wake_leased (ShmFrameWaiter *waiter, gint64 publish_ns)
+{
+  waiter->published_ns = publish_ns;
+}
+
+static void
+observe (ShmFrameWaiter *waiter)
+{
+  if (waiter->published_ns != 0)
+    shmframe_predictor_observe (&waiter->predictor, waiter->published_ns);
+  waiter->published_ns = 0;
+}
+
 /* FALSE: nothing came where it was expected, or nothing can be expected. */
 static gboolean
 predict (ShmFrameWaiter *waiter, ShmFrameControl *control, gint64 deadline_ns,
@@ -175,11 +189,15 @@ predict (ShmFrameWaiter *waiter, ShmFrameControl *control, gint64 deadline_ns,
 {
   ShmFrameWindow window;
 
+  observe (waiter);
   if (!shmframe_predictor_window (&waiter->predictor, shmframe_wake_now (), &window)
       || (deadline_ns >= 0 && deadline_ns <= window.begin_ns))
     return FALSE;
-  if (sleep_until_window (waiter, control, &window, ready, data))
-    return TRUE;
+  if (!is_past (window.begin_ns))
+    {
+      waiter->again = !sleep_until_window (waiter, control, &window, ready, data);
+      return TRUE;
+    }
   return spin (deadline_ns >= 0 ? MIN (window.end_ns, deadline_ns) : window.end_ns, ready, data);
 }
 
@@ -187,6 +205,7 @@ gboolean
 shmframe_wake_wait (ShmFrameWaiter *waiter, ShmFrameControl *control, gint64 deadline_ns,
                     ShmFrameWakeReady ready, gpointer data)
 {
+  waiter->again = FALSE;
   if (ready (data))
     return TRUE;
   if (is_past (deadline_ns))

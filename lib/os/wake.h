@@ -42,10 +42,17 @@ typedef struct
   ShmFrameWakeMode mode;
   guint32 ticket;
   ShmFramePredictor predictor;
+  gboolean again;      /* the last wait ended for another look */
+  gint64 published_ns; /* of a frame that the predictor has yet to see; 0: none */
 } ShmFrameWaiter;
 
-/* Waits until ready() or the deadline (-1: never). TRUE: ready() said so. It returns at once when
- * the bell changes and ready() says TRUE; otherwise it goes on waiting. */
+/* PREDICT: a frame that was published then has been leased. What follows from it is reckoned before the next
+ * wait, and not while somebody waits for the frame. */
+void shmframe_wake_leased (ShmFrameWaiter *waiter, gint64 publish_ns);
+
+/* Waits until ready() or the deadline (-1: never). TRUE: ready() said so; or, with waiter->again, PREDICT
+ * is about to spin: look whether there is a frame, and wait again. That look brings into the cache, while
+ * there is time, what the frame will need. */
 gboolean shmframe_wake_wait (ShmFrameWaiter *waiter, ShmFrameControl *control, gint64 deadline_ns,
                              ShmFrameWakeReady ready, gpointer data);
 
