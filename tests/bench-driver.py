@@ -156,7 +156,7 @@ def world():
 def steps(publish=70, acquire=1000):
     sizes = {size: {'acquire': acquire, 'publish': publish, 'unref': 50, 'lease': 120, 'release': 80}
              for size in ('720p', '2160p')}
-    return [{'consumers': consumers, **sizes} for consumers in (1, 100)]
+    return [{'consumers': 1, **sizes}, {'consumers': 100, '720p': sizes['720p']}]
 
 
 def judge(found, said=None, rounds=3):
@@ -273,7 +273,7 @@ def test_targets_worst_row():
     worst = Setting('latency', '1080p', 'RGBA', 2, 16, plan.FPS, 1000, True)
     found['shmframe', worst], found['iceoryx', worst] = ROUND, {**ROUND, 'latency_ns': [50000]}
     target = exactly(judge(found), 'sleeping: p50 below iceoryx')
-    assert 'worst: latency, 1080p RGBA, 2 consumers, 60 fps' in target['target'], target
+    assert 'worst: 1080p RGBA, 2 consumers, 60 fps' in target['target'], target
     assert target['measured'] == 1.2 and target['cell'] == ('shmframe', worst), target
 
 
@@ -349,7 +349,7 @@ def test_nonsense():
         code, stdout, err = bench(*arguments)
         assert code == expected and stdout == '' and 'Traceback' not in err, (arguments, code, err)
         last = err.splitlines()[-1]
-        assert last.startswith('frame-bench: ') and len(last) < 300, (arguments, err)
+        assert last.startswith('frame-bench: ') and len(last) < 400, (arguments, err)
     assert "no group 'nonsense'" in bench('--groups', 'nonsense')[2]
     assert not os.path.exists(out('frame-bench-results'))
 

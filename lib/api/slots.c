@@ -246,12 +246,13 @@ shmframe_slots_publish (ShmFrameSlots *self, guint32 slot, guint64 sequence,
 {
   ShmFrameSlotEntry *entry = &self->entry[slot];
 
+  /* First: consumers wait for it, and nobody else looks at the book meanwhile. */
+  shmframe_slot_publish (&self->segment->view, shmframe_handle (sequence, slot), descriptor);
   entry->sequence = sequence;
   entry->state = SHMFRAME_SLOT_LIVE;
   entry->pinned = TRUE;
   entry->held = 0;
   link_live (self, slot);
-  shmframe_slot_publish (&self->segment->view, shmframe_handle (sequence, slot), descriptor);
 }
 
 void

@@ -61,6 +61,9 @@ complete (GError **error)
     g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
                  "%dx%d: give a width of 16, 32, ... 16384 and an even height", cell.width,
                  cell.height);
+  else if (cell.jitter_ns > cell.interval_ns / 2)
+    g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+                 "jitter of %d us: at most half of what --fps leaves between frames", jitter_us);
   else if (cell.n_consumers < 1 || cell.n_consumers > BENCH_CONSUMERS_MAX || cell.slots < 0
            || fps < 0 || jitter_us < 0 || frames < 1 || ms < 1)
     g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
@@ -78,7 +81,9 @@ main (int argc, char **argv)
   g_autofree char *result = NULL;
 
   g_option_context_add_main_entries (context, entries, NULL);
-  if (!g_option_context_parse (context, &argc, &argv, &error) || (!list && !complete (&error)))
+  if (g_option_context_parse (context, &argc, &argv, &error) && argc > 1)
+    g_set_error (&error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED, "'%s' is no option", argv[1]);
+  if (error || (!list && !complete (&error)))
     {
       g_printerr ("frame-bench-cell: %s\n", error->message);
       return 2;

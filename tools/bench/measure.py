@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 WATCHDOG = 60  # seconds, beyond the time that a cell measures
+P99_PARTS = 3
 CDF = [percent / 100 for percent in range(100)] + [0.995, 0.999, 1.0]
 MEDIANS = ('fps', 'cpu_producer_ns', 'cpu_consumer_ns', 'cpu_daemon_ns', 'copied_producer', 'copied_consumer',
            'faults_producer', 'faults_consumer', 'pss_bytes', 'shared_bytes', 'first_frame_ns')
@@ -49,12 +50,15 @@ def merge(way, setting, rounds):
                 return {**cell, reason: one[reason]}
     latency = sorted(ns for one in rounds for ns in one['latency_ns'])
     publish = sorted(ns for one in rounds for ns in one['publish_ns'])
-    if not latency:
+    if not all(one['latency_ns'] for one in rounds):
         return {**cell, 'error': 'no consumer got a frame that was measured'}
     cell['rounds'] = [{'p50': quantile(one['latency_ns'], 0.5), 'p99': quantile(one['latency_ns'], 0.99),
                        'fps': one['fps'], 'publish_p50': quantile(one['publish_ns'], 0.5),
                        'cpu_producer_ns': one['cpu_producer_ns'],
-                       'cpu_consumer_ns': one['cpu_consumer_ns']} for one in rounds if one['latency_ns']]
+                       'cpu_consumer_ns': one['cpu_consumer_ns']} for one in rounds]
+    if len(rounds) >= P99_PARTS:
+        cell['p99_parts'] = [quantile(sorted(ns for one in rounds[part::P99_PARTS] for ns in one['latency_ns']), 0.99)
+                             for part in range(P99_PARTS)]
     cell['latency_ns'] = {'p50': quantile(latency, 0.5), 'p99': quantile(latency, 0.99),
                           'p99.9': quantile(latency, 0.999), 'max': latency[-1], 'samples': len(latency),
                           'cdf': [[q, quantile(latency, q)] for q in CDF]}
@@ -80,7 +84,7 @@ def measure_part(program, part, said):
 
 
 def measure(program, parts):
-    """All cells; a way that two parts measure at one setting is measured by the first."""
+    """All cells of a plan."""
     cells, done = [], 0
     total = sum(len(part.settings) * len(part.ways) * part.rounds for part in parts)
 

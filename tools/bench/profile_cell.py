@@ -6,6 +6,7 @@ import subprocess
 import tempfile
 
 SECONDS = 2
+SET_UP_MS = 700  # is not profiled
 LINES = 6
 
 
@@ -16,7 +17,7 @@ def profile(program, way, setting):
         return 'no profile: perf is not installed (apt install linux-perf)'
     with tempfile.TemporaryDirectory(prefix='frame-bench-') as folder:
         data = f'{folder}/perf.data'
-        command = [perf, 'record', '-q', '-F', '5000', '-e', 'cpu-clock', '-o', data, '--', *program, '--way', way,
+        command = [perf, 'record', '-q', '-F', '5000', '-e', 'cpu-clock', '-D', str(SET_UP_MS), '-o', data, '--', *program, '--way', way,
                    *setting.arguments(), '--time', str(SECONDS * 1000), '--frames', '50000']
         try:
             subprocess.run(command, check=True, timeout=60, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,

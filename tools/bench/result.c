@@ -124,8 +124,9 @@ add_costs (JsonBuilder *builder, const BenchCell *cell, BenchShared *shared)
       pss += shared->consumers[i].pss_bytes;
       first_frame_ns = MAX (first_frame_ns, shared->consumers[i].first_frame_ns);
     }
-  add_int (builder, "frames", (gint64) producer->frames);
-  add_double (builder, "fps", frames * 1e9 / (double) MAX (shared->wall_ns, 1));
+  add_int (builder, "frames", (gint64) producer->frames + 1); /* costs are those of all but the first */
+  add_double (builder, "fps",
+              (double) (producer->frames + 1) * 1e9 / (double) MAX (shared->wall_ns, 1));
   add_int (builder, "wall_ns", shared->wall_ns);
   add_int (builder, "torn", (gint64) torn);
   add_double (builder, "cpu_producer_ns", (double) producer->cpu_ns / frames);
