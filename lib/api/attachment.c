@@ -314,7 +314,7 @@ static ShmFrameFind
 find_ordered (ShmFrameAttachment *self, gint max_lag, ShmFrameFound *found)
 {
   const ShmFrameView *view = &self->segment->view;
-  guint64 latest = shmframe_handle_sequence (shmframe_slot_latest (view));
+  guint64 newest = shmframe_slot_latest (view), latest = shmframe_handle_sequence (newest);
 
   SHMFRAME_STOP (LEASE_LATEST_LOADED);
   if (max_lag >= 0 && self->delivery == SHMFRAME_DELIVERY_ORDERED
@@ -325,7 +325,10 @@ find_ordered (ShmFrameAttachment *self, gint max_lag, ShmFrameFound *found)
     pass_to (self, latest - view->ring_mask, found);
   while (self->next <= latest)
     {
-      if (lease_next (self, shmframe_slot_find (view, self->next), found))
+      /* Of the newest one the ring says the same; and its cache line is with the producer. */
+      guint64 handle = self->next == latest ? newest : shmframe_slot_find (view, self->next);
+
+      if (lease_next (self, handle, found))
         return SHMFRAME_FIND_LEASED;
       pass_to (self, self->next + 1, found);
     }

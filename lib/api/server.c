@@ -338,9 +338,11 @@ welcome_consumer (Peer *peer)
   if (doorbell >= 0)
     close (doorbell);
   if (sent)
-    SHMFRAME_STOP (ADMIT_WELCOMED);
-  grow_ahead (peer->server);
-  return sent;
+    {
+      SHMFRAME_STOP (ADMIT_WELCOMED);
+      grow_ahead (peer->server);
+    }
+  return sent; /* if not, there is no peer any more */
 }
 
 static gboolean

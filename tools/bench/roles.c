@@ -24,6 +24,8 @@ typedef struct
   BenchShared *shared;
   BenchReport *report;
   BenchEnd end;
+  gint64 due_ns; /* producer: the newest frame's turn */
+  GRand *random; /* producer: for the jitter; NULL: there is none */
 } Role;
 
 /* ---- what both do ---- */
@@ -212,12 +214,20 @@ send (Role *role, guint64 frame, GError **error)
   return TRUE;
 }
 
+static gint64
+jitter (Role *role)
+{
+  double most_ns = (double) role->cell->jitter_ns;
+
+  return role->random ? (gint64) (g_rand_double_range (role->random, -1, 1) * most_ns) : 0;
+}
+
 /* Returns the number of the last frame that was sent, or 0. */
 static guint64
 warm_up (Role *role, GError **error)
 {
   gint64 interval_ns = role->cell->interval_ns ? role->cell->interval_ns : WARM_UP_INTERVAL_NS;
-  gint64 due_ns = bench_now_ns (), give_up_ns = due_ns + BENCH_WATCHDOG_NS, all_ns = 0;
+  gint64 give_up_ns = bench_now_ns () + BENCH_WATCHDOG_NS, all_ns = 0;
   guint64 frame = 0;
   int left = BENCH_WARM_UP;
 
@@ -228,7 +238,8 @@ warm_up (Role *role, GError **error)
           g_set_error (error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT, "a consumer got no frame");
           return 0;
         }
-      bench_sleep_until (due_ns += interval_ns);
+      role->due_ns += interval_ns;
+      bench_sleep_until (role->due_ns + jitter (role));
       if (!send (role, ++frame, error))
         return 0;
       if (!all_ns && all_have_seen_one (role))
@@ -236,13 +247,6 @@ warm_up (Role *role, GError **error)
       left -= all_ns != 0;
     }
   return frame;
-}
-
-static gint64
-jitter (const BenchCell *cell, GRand *random)
-{
-  return cell->jitter_ns ? (gint64) (g_rand_double_range (random, -1, 1) * (double) cell->jitter_ns)
-                         : 0;
 }
 
 static void
@@ -258,8 +262,7 @@ static guint64
 send_frames (Role *role, guint64 first, GError **error)
 {
   const BenchCell *cell = role->cell;
-  g_autoptr (GRand) random = g_rand_new_with_seed (1);
-  gint64 start_ns = bench_now_ns (), due_ns = start_ns;
+  gint64 start_ns = bench_now_ns ();
   guint64 most = MIN (first + (guint64) cell->frames - 1, BENCH_FRAMES_MAX);
   uint32_t acks = atomic_load (&role->shared->acks);
 
@@ -269,9 +272,9 @@ send_frames (Role *role, guint64 first, GError **error)
         {
           /* Turns that a slow way has missed are left out: no two frames at once. */
           do
-            due_ns += cell->interval_ns;
-          while (due_ns < bench_now_ns ());
-          bench_sleep_until (due_ns + jitter (cell, random));
+            role->due_ns += cell->interval_ns;
+          while (role->due_ns < bench_now_ns ());
+          bench_sleep_until (role->due_ns + jitter (role));
         }
       if (frame == most || bench_now_ns () - start_ns >= cell->most_ns)
         atomic_store (&role->shared->last, frame);
@@ -331,7 +334,10 @@ int
 bench_run_producer (const BenchCell *cell, BenchShared *shared, gpointer link)
 {
   g_autoptr (GError) error = NULL;
-  Role role = { cell, shared, &shared->producer, { .cell = cell, .link = link, .consumer = -1 } };
+  Role role = { .cell = cell,
+                .shared = shared,
+                .report = &shared->producer,
+                .end = { .cell = cell, .link = link, .consumer = -1 } };
 
   pin (cell->producer_core);
   shared->producer_pid = getpid ();
@@ -342,6 +348,8 @@ bench_run_producer (const BenchCell *cell, BenchShared *shared, gpointer link)
   atomic_store (&role.report->open, 1);
   while (!atomic_load (&shared->go))
     bench_sleep_until (bench_now_ns () + 200000);
+  role.due_ns = bench_now_ns ();
+  role.random = cell->jitter_ns ? g_rand_new_with_seed (1) : NULL;
   if (!produce (&role, &error))
     return fail (&role, error);
   return end (&role);
@@ -427,9 +435,10 @@ int
 bench_run_consumer (const BenchCell *cell, BenchShared *shared, gpointer link, int consumer)
 {
   g_autoptr (GError) error = NULL;
-  Role role = {
-    cell, shared, &shared->consumers[consumer], { .cell = cell, .link = link, .consumer = consumer }
-  };
+  Role role = { .cell = cell,
+                .shared = shared,
+                .report = &shared->consumers[consumer],
+                .end = { .cell = cell, .link = link, .consumer = consumer } };
 
   pin (consumer_core (cell, consumer));
   shared->consumer_pids[consumer] = getpid ();
