@@ -71,13 +71,14 @@ def whole(ways):
         Part(tuple(Setting('touch', size, fps=0, touch=True) for size in SIZES),
              tuple(way for way in plain if way not in sleeping), 1, 0.6),
         # One slot is as warm as memory can be: what reusing warm slots can bring on this machine.
-        Part((Setting('touch', '2160p', slots=1, fps=0, touch=True),), ('shm-futex',), 8, 0.6),
+        Part((Setting('touch', '2160p', slots=1, fps=0, touch=True),), sleeping[:1], 6, 0.6),
+        Part((Setting('touch', '2160p', slots=4, fps=0, touch=True),), sleeping[1:2], 6, 0.6),
         Part(tuple(Setting('consumers', consumers=n) for n in CONSUMERS), sleeping, 3, 1),
         Part(tuple(Setting('consumers', consumers=n) for n in CONSUMERS),
              tuple(way for way in plain if way not in sleeping), 1, 1),
         Part(tuple(Setting('slots', size, slots=n, fps=0) for size in ('1080p', '2160p') for n in SLOTS),
              tuple(way for way in plain if way in ('shm-futex', 'shmframe')), 2, 0.4),
-        Part(tuple(Setting('jitter', jitter_us=us) for us in (0, 1000, 8000)), predicting, 6, 1),
+        Part(tuple(Setting('jitter', jitter_us=us) for us in (0, 1000, 8000)), predicting, 4, 2),
         Part(tuple(Setting('elements', size) for size in SIZES), elements_of(ways), 5, 1),
         Part(tuple(Setting('elements', size, fps=0) for size in SIZES), elements_of(ways), 3, 0.5),
     ]
@@ -96,6 +97,6 @@ def quick(ways):
         Part((Setting('touch', '2160p', fps=0, touch=True),), sleeping, 3, 0.4),
         Part(tuple(Setting('consumers', consumers=n) for n in (4, 100)), sleeping, 1, 0.5),
         Part((Setting('slots', '1080p', slots=256, fps=0),), sleeping[:2], 1, 0.2),
-        Part((Setting('jitter', jitter_us=1000),), predicting, 2, 0.6),
+        Part((Setting('jitter', jitter_us=1000),), predicting, 2, 1.5),
         Part((Setting('elements', '2160p'),), elements_of(ways), 3, 0.6),
     ]
