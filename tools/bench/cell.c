@@ -28,8 +28,10 @@ typedef struct
   gint64 give_up_ns;
   pid_t producer;
   pid_t *consumers;
-  int left;         /* processes that have not ended */
-  sigset_t signals; /* that were blocked before SIGCHLD was */
+  int left;            /* processes that have not ended */
+  sigset_t waited_for; /* signals: that a process has ended, or that all shall */
+  sigset_t signals;    /* that were blocked before */
+  int ended_by;        /* a signal; 0: none */
 } Run;
 
 /* ---- what ways use ---- */
@@ -85,7 +87,7 @@ bench_map (gsize size, gboolean shared)
 {
   gpointer memory
       = mmap (NULL, size, PROT_READ | PROT_WRITE,
-              MAP_ANONYMOUS | MAP_POPULATE | (shared ? MAP_SHARED : MAP_PRIVATE), -1, 0);
+              MAP_ANONYMOUS | (shared ? MAP_SHARED : MAP_PRIVATE | MAP_POPULATE), -1, 0);
 
   if (memory == MAP_FAILED)
     g_error ("map %" G_GSIZE_FORMAT " bytes: %s", size, g_strerror (errno));
@@ -127,6 +129,13 @@ forget (Run *run, pid_t pid)
   return TRUE;
 }
 
+static void
+note_signal (Run *run, int number)
+{
+  if (number > 0 && number != SIGCHLD)
+    run->ended_by = number;
+}
+
 /* Takes note of processes that ended. FALSE: one failed, or the time is over. */
 static gboolean
 look_after (Run *run)
@@ -139,7 +148,8 @@ look_after (Run *run)
       if (forget (run, pid) && status != 0)
         return FALSE;
     }
-  return bench_now_ns () < run->give_up_ns;
+  note_signal (run, sigtimedwait (&run->waited_for, NULL, &(struct timespec){ 0 }));
+  return run->ended_by == 0 && bench_now_ns () < run->give_up_ns;
 }
 
 static gboolean
@@ -166,14 +176,11 @@ await_running (const Run *run)
 
 /* Until a process has ended, or for a while: who looks often takes time from those that are measured. */
 static void
-await_child (void)
+await_child (Run *run)
 {
   const struct timespec most = { 0, 200 * 1000000 };
-  sigset_t set;
 
-  sigemptyset (&set);
-  sigaddset (&set, SIGCHLD);
-  sigtimedwait (&set, NULL, &most);
+  note_signal (run, sigtimedwait (&run->waited_for, NULL, &most));
 }
 
 static gboolean
@@ -190,7 +197,7 @@ run_processes (Run *run)
     {
       if (!look_after (run))
         return FALSE;
-      await_child ();
+      await_child (run);
     }
   return TRUE;
 }
@@ -219,6 +226,8 @@ why (const Run *run)
   for (int i = 0; i < run->cell->n_consumers; i++)
     if (run->shared->consumers[i].error[0])
       return g_strdup_printf ("consumer %d: %s", i, run->shared->consumers[i].error);
+  if (run->ended_by)
+    return g_strdup_printf ("ended by signal %d", run->ended_by);
   if (bench_now_ns () >= run->give_up_ns)
     return g_strdup ("a process hangs: it was killed");
   return g_strdup ("a process died");
@@ -256,11 +265,12 @@ measure (Run *run, GError **error)
 static void
 set_up (Run *run, BenchCell *cell)
 {
-  sigset_t child;
+  static const int waited_for[] = { SIGCHLD, SIGINT, SIGTERM, SIGHUP };
 
-  sigemptyset (&child);
-  sigaddset (&child, SIGCHLD);
-  sigprocmask (SIG_BLOCK, &child, &run->signals);
+  sigemptyset (&run->waited_for);
+  for (gsize i = 0; i < G_N_ELEMENTS (waited_for); i++)
+    sigaddset (&run->waited_for, waited_for[i]);
+  sigprocmask (SIG_BLOCK, &run->waited_for, &run->signals);
   run->cell = cell;
   run->shared_size = sizeof (BenchShared)
                      + (gsize) cell->n_consumers * (BENCH_FRAMES_MAX + 1) * sizeof (guint32);

@@ -28,8 +28,9 @@ typedef struct
   guint64 copied;        /* bytes */
   guint64 faults;        /* page faults */
   guint64
-      shared_bytes;  /* producer: of shared memory that it has mapped and touched for the frames */
-  guint64 pss_bytes; /* at the end: shared pages by the share of this process */
+      shared_bytes; /* producer: of shared memory that it has mapped and touched for the frames */
+  guint64 committed_slots, slot_bytes; /* BenchEnd's */
+  guint64 pss_bytes;                   /* at the end: shared pages by the share of this process */
   char error[512];
 } BenchReport;
 

@@ -6,10 +6,13 @@ import subprocess
 import sys
 
 WATCHDOG = 60  # seconds, beyond the time that a cell measures
+PATIENCE = 5  # seconds, for a cell that shall end
 P99_PARTS = 3
 CDF = [percent / 100 for percent in range(100)] + [0.995, 0.999, 1.0]
 MEDIANS = ('fps', 'cpu_producer_ns', 'cpu_consumer_ns', 'cpu_daemon_ns', 'copied_producer', 'copied_consumer',
-           'faults_producer', 'faults_consumer', 'pss_bytes', 'shared_bytes', 'first_frame_ns')
+           'faults_producer', 'faults_consumer', 'pss_bytes', 'shared_bytes', 'first_frame_ns', 'committed_slots', 'slot_bytes')
+PER_ROUND = ('cpu_producer_ns', 'cpu_consumer_ns', 'faults_producer', 'faults_consumer', 'first_frame_ns',
+             'shared_bytes', 'copied_producer', 'copied_consumer')
 SUMS = ('missed', 'torn')
 SETTING = ('title', 'format', 'width', 'height', 'size', 'consumers', 'slots', 'interval_ns', 'jitter_ns',
            'touch')
@@ -20,19 +23,32 @@ def quantile(samples, q):
     return samples[min(len(samples) - 1, int(q * len(samples)))]
 
 
+def stop(process):
+    """It ends its processes and removes what they left, if it is given the time."""
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+
+
 def run_cell(program, way, setting, seconds):
     """What frame-bench-cell says of one cell."""
     command = [*program, '--way', way, *setting.arguments(), '--time', str(round(seconds * 1000)),
                '--frames', '50000']
-    try:
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                              errors='replace', check=False, timeout=seconds + WATCHDOG)
-        return json.loads(done.stdout)
-    except subprocess.TimeoutExpired:
-        return {'error': f'did not end within {seconds + WATCHDOG:.0f} s'}
-    except ValueError:
-        last = (done.stderr.strip().splitlines() or ['it printed nothing'])[-1]
-        return {'error': f'{last} (exit code {done.returncode})'}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          errors='replace') as process:
+        try:
+            said, complaint = process.communicate(timeout=seconds + WATCHDOG)
+            return json.loads(said)
+        except subprocess.TimeoutExpired:
+            return {'error': f'did not end within {seconds + WATCHDOG:.0f} s'}
+        except ValueError:
+            last = (complaint.strip().splitlines() or ['it printed nothing'])[-1]
+            return {'error': f'{last} (exit code {process.returncode})'}
+        finally:
+            stop(process)
 
 
 def merge(way, setting, rounds):
@@ -52,10 +68,9 @@ def merge(way, setting, rounds):
     publish = sorted(ns for one in rounds for ns in one['publish_ns'])
     if not all(one['latency_ns'] for one in rounds):
         return {**cell, 'error': 'no consumer got a frame that was measured'}
-    cell['rounds'] = [{'p50': quantile(one['latency_ns'], 0.5), 'p99': quantile(one['latency_ns'], 0.99),
+    cell['rounds'] = [{'round': one.get('round', number), 'p50': quantile(one['latency_ns'], 0.5), 'p99': quantile(one['latency_ns'], 0.99),
                        'fps': one['fps'], 'publish_p50': quantile(one['publish_ns'], 0.5),
-                       'cpu_producer_ns': one['cpu_producer_ns'],
-                       'cpu_consumer_ns': one['cpu_consumer_ns']} for one in rounds]
+                       **{name: one[name] for name in PER_ROUND}} for number, one in enumerate(rounds)]
     if len(rounds) >= P99_PARTS:
         cell['p99_parts'] = [quantile(sorted(ns for one in rounds[part::P99_PARTS] for ns in one['latency_ns']), 0.99)
                              for part in range(P99_PARTS)]
@@ -69,16 +84,17 @@ def merge(way, setting, rounds):
 
 
 def measure_part(program, part, said):
-    """Every way at every setting, once each round; the order of the ways turns from round to round."""
+    """Every way at every setting, in rounds; the order of the ways turns from round to round."""
     found = {(setting, way): [] for setting in part.settings for way in part.ways}
-    for number in range(part.rounds):
+    for number in range(max(part.rounds.values())):
         turn = number % len(part.ways)
         for setting in part.settings:
             for way in part.ways[turn:] + part.ways[:turn]:
                 rounds = found[setting, way]
-                if rounds and ('skipped' in rounds[0] or 'error' in rounds[-1]):
-                    continue  # it will not change
-                rounds.append(run_cell(program, way, setting, part.seconds))
+                if not part.takes_part(way, number):
+                    continue
+                if not rounds or ('skipped' not in rounds[0] and 'error' not in rounds[-1]):  # it will not change
+                    rounds.append({**run_cell(program, way, setting, part.seconds), 'round': number})
                 said(setting, way)
     return [merge(way, setting, rounds) for (setting, way), rounds in found.items()]
 
@@ -86,7 +102,7 @@ def measure_part(program, part, said):
 def measure(program, parts):
     """All cells of a plan."""
     cells, done = [], 0
-    total = sum(len(part.settings) * len(part.ways) * part.rounds for part in parts)
+    total = sum(len(part.settings) * sum(part.rounds.values()) for part in parts)
 
     def said(setting, way):
         nonlocal done

@@ -140,6 +140,8 @@ add_costs (JsonBuilder *builder, const BenchCell *cell, BenchShared *shared)
   add_double (builder, "faults_consumer",
               mean (cell, shared, G_STRUCT_OFFSET (BenchReport, faults)));
   add_int (builder, "pss_bytes", (gint64) pss);
+  add_int (builder, "committed_slots", (gint64) producer->committed_slots);
+  add_int (builder, "slot_bytes", (gint64) producer->slot_bytes);
   add_int (builder, "shared_bytes", (gint64) producer->shared_bytes);
   add_int (builder, "first_frame_ns", first_frame_ns);
 }

@@ -215,8 +215,9 @@ class Results:
         base = self.bases.get((cell.group, cell.setting))
         if not base or not cell.measured or cell.group not in BASED_GROUPS:
             return None
-        pairs = [(positive(one, 'p50'), positive(other, 'p50'))
-                 for one, other in zip(cell.rounds, base.rounds)]
+        others = {other.get('round', number): other for number, other in enumerate(base.rounds)}
+        pairs = [(positive(one, 'p50'), positive(others.get(one.get('round', number), {}), 'p50'))
+                 for number, one in enumerate(cell.rounds)]
         ratios = [one / other for one, other in pairs if one and other]
         if ratios:
             return Ratio(statistics.median(ratios), min(ratios), max(ratios))

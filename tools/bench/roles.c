@@ -66,19 +66,24 @@ faults (void)
   return (guint64) usage.ru_minflt + (guint64) usage.ru_majflt;
 }
 
+/* Shared pages by the share of this process. */
 static guint64
-pss_bytes (void)
+pss_bytes (const char *path, const BenchShared *shared)
 {
-  FILE *file = fopen ("/proc/self/smaps_rollup", "re");
-  char line[256];
-  unsigned long kilobytes = 0;
+  FILE *file = fopen (path, "re");
+  char line[512], flags[8];
+  unsigned long begin, kilobytes;
+  gboolean counts = TRUE;
+  guint64 sum = 0;
 
   while (file && fgets (line, sizeof line, file))
-    if (sscanf (line, "Pss: %lu kB", &kilobytes) == 1)
-      break;
+    if (sscanf (line, "%lx-%*x %7s", &begin, flags) == 2)
+      counts = begin != (unsigned long) shared;
+    else if (counts && sscanf (line, "Pss: %lu kB", &kilobytes) == 1)
+      sum += kilobytes * 1024;
   if (file)
     fclose (file);
-  return kilobytes * 1024;
+  return sum;
 }
 
 /* Allocated bytes of the file with that inode, if a descriptor is open; -1: none is. */
@@ -133,6 +138,8 @@ count (Role *role, int sign)
   if (tally && sign > 0)
     tally (&role->end);
   role->report->copied += (guint64) sign * role->end.copied;
+  role->report->committed_slots = role->end.committed_slots;
+  role->report->slot_bytes = role->end.slot_bytes;
 }
 
 static int
@@ -148,7 +155,7 @@ fail (Role *role, GError *error)
 static int
 end (Role *role)
 {
-  role->report->pss_bytes = pss_bytes ();
+  role->report->pss_bytes += pss_bytes ("/proc/self/smaps", role->shared);
   if (role->cell->way->close)
     role->cell->way->close (&role->end);
   return 0;
@@ -257,6 +264,19 @@ await_all_seen (Role *role, guint64 frame)
       bench_sleep_until (bench_now_ns () + 20000);
 }
 
+/* While every consumer is there: the producer's, and a daemon's. */
+static void
+measure_memory (Role *role)
+{
+  const BenchWay *way = role->cell->way;
+  g_autofree char *path = way->daemon_pid
+                              ? g_strdup_printf ("/proc/%d/smaps", way->daemon_pid (role->end.link))
+                              : NULL;
+
+  role->report->shared_bytes = shared_bytes (role->shared);
+  role->report->pss_bytes = path ? pss_bytes (path, role->shared) : 0;
+}
+
 /* The frames that are measured; returns the last one's number, or 0. */
 static guint64
 send_frames (Role *role, guint64 first, GError **error)
@@ -289,6 +309,7 @@ send_frames (Role *role, guint64 first, GError **error)
         {
           await_all_seen (role, frame);
           role->shared->wall_ns = bench_now_ns () - start_ns;
+          measure_memory (role);
           atomic_store (&role->shared->over, 1);
           return frame;
         }
@@ -309,7 +330,6 @@ produce (Role *role, GError **error)
   if (first == 1)
     return FALSE;
   await_all_seen (role, first - 1);
-  role->report->shared_bytes = shared_bytes (shared);
   atomic_store (&shared->first, first);
   have_daemon = way->daemon_pid && clock_getcpuclockid (way->daemon_pid (link), &daemon) == 0;
   shared->daemon_cpu_ns = have_daemon ? -cpu_ns (daemon) : 0;

@@ -121,12 +121,26 @@ close_end (BenchEnd *end)
   g_free (data);
 }
 
+static void
+tally (BenchEnd *end)
+{
+  Data *data = end->data;
+  g_autoptr (GVariant) stats = data->producer ? shmframe_producer_get_stats (data->producer)
+                                              : shmframe_consumer_get_stats (data->consumer);
+  guint committed = 0;
+
+  g_variant_lookup (stats, "copied-bytes", "t", &end->copied);
+  g_variant_lookup (stats, "committed-slots", "u", &committed);
+  g_variant_lookup (stats, "slot-bytes", "t", &end->slot_bytes);
+  end->committed_slots = committed;
+}
+
 #define WAY_SHMFRAME(name_, title_, wait, delivery)                                                \
   {                                                                                                \
     .name = name_, .title = title_, .variant = VARIANT (wait, delivery),                           \
     .spins = (wait) == SHMFRAME_WAIT_SPIN, .open_producer = open_producer,                         \
     .open_consumer = open_consumer, .acquire = acquire, .publish = publish, .receive = receive,    \
-    .release = release, .close = close_end,                                                        \
+    .release = release, .tally = tally, .close = close_end,                                        \
   }
 
 const BenchWay bench_way_shmframe = WAY_SHMFRAME ("shmframe", "shmframe, sleeping",

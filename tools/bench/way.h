@@ -56,6 +56,7 @@ typedef struct
   guint64 copied; /* bytes of frames that this end copied, or had the kernel or a library copy: the
                         way adds to it wherever it copies */
   gpointer data;  /* the way's own */
+  guint64 committed_slots, slot_bytes; /* producer: of a pool that knows; set by tally() */
 } BenchEnd;
 
 struct _BenchWay
@@ -88,7 +89,7 @@ struct _BenchWay
   /* FALSE with an error: what was read was not one frame. May be NULL. */
   gboolean (*release) (BenchEnd *end, GError **error);
 
-  /* Brings end->copied up to date just before it is read, where counting takes time. May be NULL. */
+  /* Brings end->copied and the pool's slots up to date just before it is read, where counting takes time. May be NULL. */
   void (*tally) (BenchEnd *end);
 
   /* Frees end->data; also after a failed open. May be NULL. */
@@ -106,6 +107,7 @@ gboolean bench_fail (GError **error, const char *what);
 gboolean bench_write_all (int fd, gconstpointer data, gsize size, GError **error);
 gboolean bench_read_all (int fd, gpointer data, gsize size, GError **error);
 
-/* Page-aligned memory, touched; shared with processes forked later, or private. Aborts without memory.
- * Unmap with munmap(). */
+/* Page-aligned memory. Private memory is touched; what is shared with processes forked later is populated by
+ * each of them, and not by the parent, whose share of it nobody would count. Aborts without memory. Unmap
+ * with munmap(). */
 gpointer bench_map (gsize size, gboolean shared);
