@@ -179,6 +179,51 @@ test_other_rate (void)
   series_free (&series);
 }
 
+/* What a consumer leases that sleeps until the window: where it is armed, the next frame; else the newest
+ * one at the window's begin, or the first after that. TRUE: it was armed. */
+static gboolean
+lease (Series *series, gint64 period_ns)
+{
+  ShmFrameWindow window;
+  gboolean has_window
+      = shmframe_predictor_window (&series->predictor, series->last_ns + MS / 10, &window);
+  gboolean armed = !has_window || window.early;
+
+  series->turn_ns += period_ns;
+  while (!armed && series->turn_ns + period_ns <= window.begin_ns)
+    series->turn_ns += period_ns;
+  series->windows += has_window;
+  series->caught
+      += has_window && series->turn_ns >= window.begin_ns && series->turn_ns <= window.end_ns;
+  series->last_ns = series->turn_ns;
+  shmframe_predictor_observe (&series->predictor, series->turn_ns);
+  return armed;
+}
+
+/* A producer that becomes faster does not find its consumer in unarmed sleeps of the old period. */
+static void
+test_faster (void)
+{
+  for (guint slow = 12; slow <= 200; slow += 47)
+    {
+      guint unarmed = 0, learning = 0;
+      Series series;
+
+      series_init (&series);
+      play (&series, slow, 1000 * MS, 0);
+      g_assert_cmpuint (series.windows, >, 0);
+      for (series.caught = 0; series.caught == 0 && learning < 100; learning++)
+        unarmed += !lease (&series, PERIOD);
+      /* The first sleep, which cannot know, and the one whose frame was caught. */
+      g_assert_cmpuint (unarmed, ==, 2);
+      g_assert_cmpuint (learning, <, 40);
+      for (guint i = 0; i < 100; i++)
+        lease (&series, PERIOD);
+      g_assert_cmpuint (series.caught, ==, 101);
+      series_free (&series);
+    }
+}
+
 /* Dropped frames are whole periods. */
 static void
 test_dropped (void)
@@ -270,6 +315,24 @@ test_lying_producer (void)
   g_assert_cmpuint (windows, >, 0);
 }
 
+/* A steady series of which the next frame would be beyond the largest time; and one far from that. */
+static void
+test_late_times (void)
+{
+  const gint64 last_ns[] = { G_MAXINT64 - PERIOD / 2, G_MAXINT64 / 2 };
+
+  for (guint i = 0; i < G_N_ELEMENTS (last_ns); i++)
+    {
+      ShmFramePredictor predictor = { 0 };
+      ShmFrameWindow window;
+
+      for (gint64 k = 60; k >= 0; k--)
+        shmframe_predictor_observe (&predictor, last_ns[i] - k * PERIOD);
+      g_assert_cmpint (shmframe_predictor_window (&predictor, last_ns[i] + MS, &window), ==,
+                       i == 1);
+    }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -279,9 +342,11 @@ main (int argc, char **argv)
   g_test_add_func ("/predictor/irregular", test_irregular);
   g_test_add_func ("/predictor/phase", test_phase);
   g_test_add_func ("/predictor/other-rate", test_other_rate);
+  g_test_add_func ("/predictor/faster", test_faster);
   g_test_add_func ("/predictor/dropped", test_dropped);
   g_test_add_func ("/predictor/wrong-guess", test_wrong_guess);
   g_test_add_func ("/predictor/no-series", test_no_series);
   g_test_add_func ("/predictor/lying-producer", test_lying_producer);
+  g_test_add_func ("/predictor/late-times", test_late_times);
   return g_test_run ();
 }

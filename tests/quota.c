@@ -246,6 +246,25 @@ test_committed (void)
                         * producer_stat (producer, "slot-bytes"));
 }
 
+/* They are used in the order in which they were committed: consumers have faulted in the first ones. */
+static void
+test_committed_order (void)
+{
+  g_autoptr (ShmFrameProducer) producer = producer_new ("pool", "q", "in-flight", 3, NULL);
+  ShmFrameFrame *frames[3];
+
+  watchdog (10);
+  producer_format (producer, 128, 96);
+  await_committed (producer, 1 + 4 + 1 + 5);
+  for (guint i = 0; i < G_N_ELEMENTS (frames); i++)
+    {
+      frames[i] = producer_frame (producer);
+      g_assert_cmpuint (shmframe_frame_get_slot (frames[i]), ==, i);
+    }
+  for (guint i = 0; i < G_N_ELEMENTS (frames); i++)
+    shmframe_producer_abandon (producer, frames[i]);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -258,5 +277,6 @@ main (int argc, char **argv)
   g_test_add_func ("/quota/refused/deliveries", test_refused_deliveries);
   g_test_add_func ("/quota/closed", test_closed);
   g_test_add_func ("/quota/committed", test_committed);
+  g_test_add_func ("/quota/committed/order", test_committed_order);
   return agent_run ();
 }

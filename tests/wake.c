@@ -306,13 +306,40 @@ test_predict_lying_producer (void)
   /* A steady series, but in the future, or long ago. */
   for (guint i = 0; i < 4; i++)
     {
-      const gint64 last_ns[] = { shmframe_wake_now () + HOUR, G_MAXINT64, PERIOD * 100, 0 };
+      const gint64 last_ns[]
+          = { shmframe_wake_now () + HOUR, G_MAXINT64 / 2, PERIOD * 100, PERIOD * 60 };
 
       regular (&waiter, last_ns[i]);
       g_assert_true (is_regular (&waiter));
       g_assert_false (
           wait_ready (&waiter, &shared->control, shmframe_wake_now () + 1000, flag_is_set, shared));
     }
+  /* And of times that no clock has. */
+  for (guint i = 0; i < 2; i++)
+    {
+      regular (&waiter, i == 0 ? G_MAXINT64 : 0);
+      g_assert_false (is_regular (&waiter));
+      g_assert_false (
+          wait_ready (&waiter, &shared->control, shmframe_wake_now () + 1000, flag_is_set, shared));
+    }
+  munmap (shared, sizeof *shared);
+}
+
+/* Frames that were all there already, so that nobody waited, count as well. */
+static void
+test_predict_without_waits (void)
+{
+  Shared *shared = share (sizeof *shared);
+  ShmFrameWaiter waiter = { .mode = SHMFRAME_WAKE_PREDICT };
+  gint64 now_ns = shmframe_wake_now ();
+
+  for (gint i = 60; i >= 0; i--)
+    shmframe_wake_leased (&waiter, now_ns - i * PERIOD);
+  g_assert_true (is_regular (&waiter));
+  g_assert_cmpuint (waiter.predictor.count, ==, 60); /* the last one is left for the wait */
+  g_assert_false (
+      wait_ready (&waiter, &shared->control, shmframe_wake_now () + MS, flag_is_set, shared));
+  g_assert_cmpuint (waiter.predictor.count, ==, 61);
   munmap (shared, sizeof *shared);
 }
 
@@ -492,6 +519,7 @@ main (int argc, char **argv)
   g_test_add_func ("/wake/deadline-arithmetic", test_deadline_arithmetic);
   g_test_add_func ("/wake/deadlines", test_deadlines);
   g_test_add_func ("/wake/predict-lying-producer", test_predict_lying_producer);
+  g_test_add_func ("/wake/predict-without-waits", test_predict_without_waits);
   g_test_add_func ("/wake/predict-sleeps-unarmed", test_predict_sleeps_unarmed);
   g_test_add_func ("/wake/predict-sleeps-armed", test_predict_sleeps_armed);
   g_test_add_func ("/wake/predict-arms-in-the-end", test_predict_arms_in_the_end);

@@ -389,6 +389,7 @@ on_segment (Session *self, const ShmFrameMessage *message, const int *fds, guint
   segment = shmframe_segment_map (fds[0], &message->layout, error);
   if (segment == NULL)
     return FALSE;
+  shmframe_segment_prefault_header (segment);
   prefault (self, segment, message->committed);
   g_mutex_lock (&client->lock);
   shmframe_attachment_add_segment (self->attached, segment);

@@ -35,6 +35,8 @@ shmframe_prefault_new (ShmFrameSegment *segment, guint slots)
 
   self->segment = shmframe_segment_ref (segment);
   self->end = MIN (slots, segment->layout.slot_count);
+  /* Not before the producer's death, of G_PRIORITY_LOW, is seen. */
+  g_source_set_priority (source, G_PRIORITY_LOW + 1);
   g_source_set_callback (source, on_idle, self, prefault_free);
   return source;
 }

@@ -9,6 +9,7 @@
 #include "api/report.h"
 #include "api/server.h"
 #include "control/connection.h"
+#include "os/memory.h"
 
 #define ATTACH_TIMEOUT_MS 5000  /* a connection that says nothing is ended */
 #define ACCEPT_PAUSE_MS 100     /* after running out of descriptors */
@@ -30,6 +31,8 @@ struct _ShmFrameServer
   GSource *wake;   /* the publishing path has something to send */
   GSource *accept; /* NULL while pausing */
   GSource *ahead;  /* commits for the next consumer; NULL: done */
+  /* The segment for which that was done, or could not be. */
+  guint32 ahead_segment;
   GPtrArray *peers;
   gboolean closing; /* nobody is told any more */
 };
@@ -280,13 +283,30 @@ name_reader (Peer *peer, const ShmFramePeer *who)
   g_mutex_unlock (&peer->server->pool->lock);
 }
 
+/* 0: there is none. */
+static guint32
+current_segment (ShmFrameServer *self)
+{
+  ShmFramePool *pool = self->pool;
+  guint32 segment;
+
+  g_mutex_lock (&pool->lock);
+  segment = pool->slots ? pool->slots->segment->layout.segment : 0;
+  g_mutex_unlock (&pool->lock);
+  return segment;
+}
+
+/* What is only likely to be needed must not take the last of the memory. */
 static gboolean
 on_ahead (gpointer data)
 {
   ShmFrameServer *self = data;
+  guint32 segment = current_segment (self); /* before: the next one is tried anew */
 
-  if (shmframe_pool_grow_ahead (self->pool))
+  if (shmframe_memory_available () >= 4 * SHMFRAME_AHEAD_MAX
+      && shmframe_pool_grow_ahead (self->pool))
     return G_SOURCE_CONTINUE;
+  self->ahead_segment = segment;
   g_clear_pointer (&self->ahead, g_source_unref);
   return G_SOURCE_REMOVE;
 }
@@ -530,7 +550,9 @@ on_wake (gpointer data)
   /* Backwards: a peer that ends is replaced by one that has been flushed. */
   for (guint i = self->peers->len; i-- > 0;)
     flush_peer (g_ptr_array_index (self->peers, i));
-  grow_ahead (self);
+  /* Most of what it is woken for are events, which change nothing there. */
+  if (current_segment (self) != self->ahead_segment)
+    grow_ahead (self);
   return G_SOURCE_CONTINUE;
 }
 

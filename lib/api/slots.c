@@ -31,6 +31,20 @@ push_free (ShmFrameSlots *self, guint32 slot)
   self->freed = slot;
 }
 
+/* At the bottom of the free ones: those that were committed before it are used first, since consumers
+ * have faulted them in. */
+static void
+append_free (ShmFrameSlots *self, guint32 slot)
+{
+  guint32 *end = &self->freed;
+
+  while (*end != SHMFRAME_SLOT_NONE)
+    end = &self->entry[*end].older;
+  self->entry[slot].state = SHMFRAME_SLOT_FREE;
+  self->entry[slot].older = SHMFRAME_SLOT_NONE;
+  *end = slot;
+}
+
 /* ---- committing ---- */
 
 guint32
@@ -50,7 +64,7 @@ shmframe_slots_end_commit (ShmFrameSlots *self, guint32 slot, gboolean committed
 {
   if (committed)
     {
-      push_free (self, slot);
+      append_free (self, slot);
       self->n_committed++;
     }
   else

@@ -43,7 +43,7 @@ typedef struct
   ShmFrameSlotEntry *entry;
   guint32 newest, oldest; /* LIVE, by sequence */
   guint32 retired;        /* RETIRED, in no order */
-  guint32 freed;          /* FREE, the one freed last first: its lines are warm */
+  guint32 freed;          /* FREE, the one freed last first: its lines are warm; new ones last */
   guint n_committed;      /* without COMMITTING ones */
   guint n_held;           /* WRITING, and pinned ones */
   guint64 pass;           /* number of the last pass over the hazards */

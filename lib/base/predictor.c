@@ -10,6 +10,8 @@
 #define PERIOD_MAX_NS G_GINT64_CONSTANT (1000000000)
 /* Faster than this, the window would be the whole period. */
 #define PERIOD_MIN_NS 500000
+/* Later than this, a time is a lie; and no sum of two here overflows. */
+#define TIME_MAX_NS (G_MAXINT64 / 2)
 /* So many periods without a frame, and the producer has stopped or lost its rhythm. */
 #define SILENCE_PERIODS 8
 
@@ -174,7 +176,7 @@ shmframe_predictor_observe (ShmFramePredictor *self, gint64 publish_ns)
 {
   gint64 distance_ns[SHMFRAME_PREDICTOR_TIMES], interval_ns, periods = 1;
 
-  if (self->count == 0
+  if (self->count == 0 || publish_ns < 0 || publish_ns > TIME_MAX_NS
       || __builtin_sub_overflow (publish_ns, self->time_ns[place (self, 0)], &interval_ns)
       || interval_ns <= 0 || interval_ns > PERIOD_MAX_NS)
     {
@@ -236,6 +238,6 @@ shmframe_predictor_window (const ShmFramePredictor *self, gint64 now_ns, ShmFram
     due_ns += (1 + late_ns / self->period_ns) * self->period_ns;
   window->begin_ns = due_ns + self->begin_ns - lead (self);
   window->end_ns = due_ns + self->end_ns;
-  window->early = self->early;
+  window->early = self->early || self->misses > 0; /* it may be faster than it was */
   return TRUE;
 }

@@ -168,18 +168,19 @@ sleep_until_window (ShmFrameWaiter *waiter, ShmFrameControl *control, const ShmF
   return is_ready;
 }
 
-void
-shmframe_wake_leased (ShmFrameWaiter *waiter, gint64 publish_ns)
-{
-  waiter->published_ns = publish_ns;
-}
-
 static void
 observe (ShmFrameWaiter *waiter)
 {
   if (waiter->published_ns != 0)
     shmframe_predictor_observe (&waiter->predictor, waiter->published_ns);
   waiter->published_ns = 0;
+}
+
+void
+shmframe_wake_leased (ShmFrameWaiter *waiter, gint64 publish_ns)
+{
+  observe (waiter); /* leased without a wait in between */
+  waiter->published_ns = publish_ns;
 }
 
 /* FALSE: nothing came where it was expected, or nothing can be expected. */

@@ -47,7 +47,7 @@ typedef struct
 } ShmFrameWaiter;
 
 /* PREDICT: a frame that was published then has been leased. What follows from it is reckoned before the next
- * wait, and not while somebody waits for the frame. */
+ * wait or lease, and not while somebody waits for the frame. */
 void shmframe_wake_leased (ShmFrameWaiter *waiter, gint64 publish_ns);
 
 /* Waits until ready() or the deadline (-1: never). TRUE: ready() said so; or, with waiter->again, PREDICT

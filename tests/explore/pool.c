@@ -83,7 +83,7 @@ pool_set_up (const PoolRule *wanted, void (*produce) (void), void (*consume) (vo
   producer.slots.newest = producer.slots.oldest = SHMFRAME_SLOT_NONE;
   producer.slots.retired = producer.slots.freed = SHMFRAME_SLOT_NONE;
   for (unsigned i = 0; i < rule.slots; i++)
-    shmframe_slots_end_commit (&producer.slots, rule.slots - 1 - i, TRUE);
+    shmframe_slots_end_commit (&producer.slots, i, TRUE);
   explore_state (&producer, sizeof producer);
 
   explore_thread ("producer", produce);
