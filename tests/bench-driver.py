@@ -3,6 +3,8 @@
 """What frame-bench plans, merges and judges, and how it runs:
 bench-driver.py FOLDER-OF-THE-MODULES FRAME-BENCH FRAME-BENCH-CELL FRAME-BENCH-STEPS"""
 import csv
+import importlib.machinery
+import importlib.util
 import json
 import os
 import signal
@@ -23,7 +25,7 @@ SMALL = ('--quick', '--groups', 'back-to-back', '--ways', 'shm-futex,shmframe')
 ROUND = {'title': 'made up', 'size': 3110400, 'fps': 60.0, 'cpu_producer_ns': 25000, 'cpu_consumer_ns': 25000,
          'cpu_daemon_ns': 0, 'copied_producer': 0, 'copied_consumer': 0, 'faults_producer': 0,
          'faults_consumer': 0, 'pss_bytes': 10**7, 'shared_bytes': 0, 'first_frame_ns': 10**6, 'missed': 0,
-         'torn': 0, 'latency_ns': [60000], 'publish_ns': [1000]}
+         'torn': 0, 'latency_ns': [60000], 'publish_ns': [1000], 'committed_slots': 0, 'slot_bytes': 0}
 ELEMENTS = Setting('elements', '2160p')
 TOUCH = Setting('touch', '2160p', fps=0, touch=True)
 SLOT = 760 * 4096 + 4096  # of NV12 at 1080p: in whole pages, and its metadata
@@ -143,7 +145,7 @@ def world():
         for way in 'shmframe-spin', 'shmframe-predict':
             put(way, Setting('jitter', jitter_us=us), 3000)
     for consumers in 1, 4, 100:
-        put('shmframe', Setting('consumers', consumers=consumers), shared_bytes=4 * SLOT + 8192 * consumers)
+        put('shmframe', C(consumers), shared_bytes=4 * SLOT + 8192 * consumers)
     for way, fps in ('shm-futex', 300.0), ('iceoryx', 400.0), ('shmframe', 600.0):
         put(way, TOUCH, fps=fps)
     for way, ns in ('gst-shmframe', 50000), ('gst-unixfd', 100000):
@@ -198,7 +200,8 @@ LIMITS = [
     ('predicting, jitter 0 us: share', 'shmframe-predict', J(0), 'cpu_consumer_ns', 499999, 500001),
     ('predicting, jitter 1000 us: share', 'shmframe-predict', J(1000), 'cpu_consumer_ns', 499999, 500001),
     ('predicting, irregular', 'shmframe-predict', J(8000), 'cpu_consumer_ns', 499999, 500001),
-    ("producer's time per frame", 'shmframe', C(100), 'publish_ns', [1200], [1201]),
+    *((f"producer's time in acquire + publish, 100 sleepers to {few}", 'shmframe', C(few), 'publish_ns',
+       [834], [833]) for few in (4, 1)),
     ('shared memory beyond the slots, 1 ', 'shmframe', C(1), 'shared_bytes', 4 * SLOT + 65536 + 8192,
      4 * SLOT + 65536 + 8193),
     ('shared memory beyond the slots, 100 ', 'shmframe', C(100), 'shared_bytes', 5 * SLOT + 65536 + 819200,
@@ -216,6 +219,7 @@ LIMITS = [
     ('elements, 2160p60: bytes copied', 'gst-shmframe', ELEMENTS, 'copied_consumer', 0, 1),
     ('elements, 2160p60: first frame', 'gst-shmframe', ELEMENTS, 'first_frame_ns', 20000000, 20000001),
     ('elements, 2160p60: page faults', 'gst-shmframe', ELEMENTS, 'faults_producer', 0, 0.01),
+    ('cells of shmframe that failed', 'shmframe-spin', L('720p'), 'latency_ns', [3000], []),
     ('torn frames of shmframe', 'shmframe', TOUCH, 'torn', 0, 1),
     ('bytes that shmframe copied', 'shmframe', C(4), 'copied_producer', 0, 1),
 ]
@@ -266,6 +270,63 @@ def test_targets_not_measured():
     found = world()
     found['gst-shmsink', ELEMENTS].update(cpu_producer_ns=0, cpu_consumer_ns=0)  # no ratio to nothing
     assert exactly(judge(found), 'elements, 2160p60: CPU per frame to shmsink')['verdict'] == 'not measured'
+    found = world()
+    found['shmframe', C(1)]['shared_bytes'] = 0  # not known
+    assert verdict(judge(found), 'shared memory beyond the slots, 1 ') == 'not measured'
+
+
+def test_targets_of_cells_that_failed():
+    """A cell of shmframe that failed misses what it is compared in, also as what another is compared with."""
+    for (way, setting), error in ((('shmframe', L('720p')), 'it died'), (('shmframe-spin', J(0)), 'it hung'),
+                                  (('gst-shmframe', ELEMENTS), 'no frame'), (('shmframe', C(1)), 'no memory')):
+        judged = judge({**world(), (way, setting): {'error': error}})
+        missed = [one for one in judged if one['verdict'] != 'met']
+        assert all(one['verdict'] == 'missed' and one['cell'] is None for one in missed), missed
+        for one in missed:
+            assert f'{way} failed ({setting.group}, ' in one['note'] and one['note'].endswith(error), one
+        assert len(missed) >= 3, missed
+    judged = judge({**world(), ('shmframe', L('720p')): {'error': 'it died'}})
+    names = [one['target'].partition(' (')[0] for one in judged if one['verdict'] != 'met']
+    assert names == ['sleeping, 720p: p50 to bare futex', 'sleeping, 720p: p99 to bare futex',
+                     'sleeping: p50 at 4320p apart from 720p', 'sleeping: p50 below iceoryx in every row',
+                     'cells of shmframe that failed'], names
+    assert exactly(judged, 'cells of shmframe')['measured'] == 1
+    assert verdict(judge({('shmframe', L('720p')): {'error': 'it died'}}), 'cells of shmframe') == 'missed'
+    judged = judge({**world(), ('shmframe', L('720p')): {'skipped': 'too large'}})
+    assert exactly(judged, 'sleeping, 720p: p50')['verdict'] == 'not measured'
+
+
+def test_targets_worst_round():
+    """What is not compared must hold in every round."""
+    cells = [measure.merge(way, setting, [one] * 3) for (way, setting), one in world().items()]
+    for way, setting, field, target in (
+            ('gst-shmframe', ELEMENTS, 'faults_producer', 'elements, 2160p60: page faults'),
+            ('gst-shmframe', ELEMENTS, 'first_frame_ns', 'elements, 2160p60: first frame'),
+            ('gst-shmframe', ELEMENTS, 'copied_consumer', 'elements, 2160p60: bytes copied'),
+            ('shmframe', C(4), 'copied_producer', 'bytes that shmframe copied'),
+            ('shmframe', C(1), 'shared_bytes', 'shared memory beyond the slots, 1 '),
+            ('shmframe-predict', J(8000), 'cpu_consumer_ns', 'predicting, irregular')):
+        cell = targets.Cells(cells).get(way, setting)
+        before = cell['rounds']
+        cell['rounds'] = [{**one, field: value} for one, value in
+                          zip(before, (cell[field], 30 * 10**6 + cell[field], cell[field]))]
+        found = exactly(targets.targets(cells, steps()), target)
+        cell['rounds'] = before
+        assert found['verdict'] == 'missed', found
+        assert found['spread'][0] < found['spread'][1] == found['measured'], found
+
+
+def test_targets_memory():
+    """By the slots that the producer says it has, where it says so."""
+    for overhead, expected in (65536 + 8192, 'met'), (65536 + 8193, 'missed'), (2 * SLOT, 'missed'):
+        found = world()
+        found['shmframe', C(1)].update(shared_bytes=5 * (SLOT + 4096) + overhead, committed_slots=5,
+                                       slot_bytes=SLOT + 4096)
+        cells = [{**measure.merge(way, one, [said] * 3),
+                  **{name: said[name] for name in ('committed_slots', 'slot_bytes')}}
+                 for (way, one), said in found.items()]
+        target = exactly(targets.targets(cells, steps()), 'shared memory beyond the slots, 1 ')
+        assert (target['verdict'], target['measured']) == (expected, overhead), target
 
 
 def test_targets_worst_row():
@@ -273,7 +334,8 @@ def test_targets_worst_row():
     worst = Setting('latency', '1080p', 'RGBA', 2, 16, plan.FPS, 1000, True)
     found['shmframe', worst], found['iceoryx', worst] = ROUND, {**ROUND, 'latency_ns': [50000]}
     target = exactly(judge(found), 'sleeping: p50 below iceoryx')
-    assert 'worst: 1080p RGBA, 2 consumers, 60 fps' in target['target'], target
+    rows = '(5 rows, 3 without; worst: 1080p RGBA, 2 consumers, 60 fps)'  # none for the numbers of consumers
+    assert target['target'].endswith(rows), target
     assert target['measured'] == 1.2 and target['cell'] == ('shmframe', worst), target
 
 
@@ -285,6 +347,34 @@ def test_targets_spread():
     target = exactly(targets.targets(cells, []), 'sleeping, 720p: p50')
     assert target['measured'] == 1.2 and target['spread'] == [1.1, 1.3], target
     assert exactly(judge(world(), rounds=1), 'sleeping, 720p: p50')['spread'] is None
+    for one, numbers in (cells[0], (0, 2, 4, 6, 8)), (cells[1], (8, 6, 4, 2, 1)):
+        for of_round, number in zip(one['rounds'], numbers):
+            of_round['round'] = number
+    target = exactly(targets.targets(cells, []), 'sleeping, 720p: p50')  # of 8, 6, 4 and 2
+    assert abs(target['measured'] - (260 / 400 + 360 / 300) / 2) < 1e-9, target
+
+
+def test_profiles():
+    """One for each cell that missed a target; none where a cell failed."""
+    loader = importlib.machinery.SourceFileLoader('frame_bench', driver)
+    frame_bench = importlib.util.module_from_spec(importlib.util.spec_from_loader('frame_bench', loader))
+    loader.exec_module(frame_bench)
+    found = {**world(), ('shmframe', TOUCH): {'error': 'it died'}}
+    found['shmframe', L('720p')]['latency_ns'] = [10**6]
+    found['shmframe', C(100)]['publish_ns'] = [10**6]
+    judged = judge(found, steps(publish=1000))
+    asked = []
+    frame_bench.profile_cell.profile = lambda command, *_: asked.append(command) or 'time in: f (lib) 90%'
+    frame_bench.explain(judged, ['cell'])
+    assert [command[0].rpartition('/')[2] for command in asked] == ['cell', 'frame-bench-steps', 'cell'], asked
+    for begin, expected in (
+            ('sleeping, 720p: p50', f'time in: f (lib) 90% ({frame_bench.profile_cell.ASLEEP})'),
+            ('sleeping, 720p: p99', 'as above: sleeping, 720p: p50 to bare futex'),
+            ('publish + lease + release without waking, 720p', 'time in: f (lib) 90%'),
+            ("producer's time in acquire + publish, 100 sleepers to 4", 'time in: f (lib) 90%')):
+        assert exactly(judged, begin)['note'] == expected, exactly(judged, begin)
+    assert exactly(judged, 'whole frames, 2160p: frames/s to three')['note'].endswith('it died')
+    assert not any({'cell', 'asleep'} & set(one) for one in judged)
 
 
 # ---- the programs ----
@@ -408,5 +498,6 @@ def test_interrupted():
 toolbox.main('bench-driver', (
     test_merge, test_merge_without_samples, test_quantile, test_programs_that_fail,
     test_plan_covers_the_issue, test_plan_fits, test_targets_at_their_limits, test_targets_of_steps,
-    test_targets_not_measured, test_targets_worst_row, test_targets_spread, test_run, test_steps, test_list,
+    test_targets_not_measured, test_targets_of_cells_that_failed, test_targets_worst_round, test_targets_memory,
+    test_targets_worst_row, test_targets_spread, test_profiles, test_run, test_steps, test_list,
     test_nonsense, test_nonsense_of_a_cell, test_interrupted))

@@ -7,6 +7,7 @@ import textwrap
 import results as bench
 
 WIDTH = 120
+US, MB = 1e3, 1e6
 # One table: cells that have all in common but the way.
 Table = collections.namedtuple('Table', 'group setting header rows notes')
 Column = collections.namedtuple('Column', 'heading text')
@@ -16,6 +17,15 @@ def at(*path, divisor=1):
     def text(_, cell):
         value = cell.number(*path)
         return '' if value is None else bench.digits(value / divisor)
+    return text
+
+
+def at_tail(name, least):
+    """Of fewer samples it would be little but the largest."""
+    number = at('latency_ns', name, divisor=US)
+
+    def text(results, cell):
+        return number(results, cell) if (cell.number('latency_ns', 'samples') or 0) >= least else ''
     return text
 
 
@@ -35,11 +45,10 @@ def ratio(results, cell):
     return texts[0] + (f' ({texts[1]}..{texts[2]})' if len(texts) == 3 else '')
 
 
-US, MB = 1e3, 1e6
 COLUMNS = [
     Column('p50 us', at('latency_ns', 'p50', divisor=US)),
-    Column('p99 us', at('latency_ns', 'p99', divisor=US)),
-    Column('p99.9 us', at('latency_ns', 'p99.9', divisor=US)),
+    Column('p99 us', at_tail('p99', 100)),
+    Column('p99.9 us', at_tail('p99.9', 1000)),
     Column('max us', at('latency_ns', 'max', divisor=US)),
     Column('CPU prod', at('cpu_producer_ns', divisor=US)),
     Column('cons', at('cpu_consumer_ns', divisor=US)),
@@ -54,7 +63,8 @@ MORE = {
     'back-to-back': [Column(f'x {bench.BASE}', ratio)],
     'elements': [Column('faults', faults), Column('first ms', at('first_frame_ns', divisor=1e6))],
 }
-LEGEND = ('CPU: us a frame; cons: mean of the consumers. copied: a frame, all sides together. '
+LEGEND = ('p99 is of 100 samples at least, p99.9 of 1000. '
+          'CPU: us a frame; cons: mean of the consumers. copied: a frame, all sides together. '
           'MB: proportional set size of all processes. publish: p50 of acquire + publish. '
           f'x {bench.BASE}: p50 to its p50, median of the rounds (smallest..largest).')
 

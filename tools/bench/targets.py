@@ -9,33 +9,52 @@ METADATA = 4096  # bytes of each slot, the producer's default
 SEGMENT_EXTRA, CONSUMER_EXTRA = 64 * 1024, 8 * 1024  # bytes
 PREDICT_CORE = 0.03
 FRAME_NS = 10**9 / FPS
+STEPS = 'steps'  # what frame-bench-steps measures: a group that has no cells
+
+
+ROW = ('group', 'width', 'height', 'format', 'consumers', 'slots', 'interval_ns', 'jitter_ns', 'touch')
 
 
 class Cells:
-    """The cells that were measured, by way and setting."""
+    """The cells that were measured, and those that failed, by way and setting."""
 
     def __init__(self, cells):
         self.cells = [cell for cell in cells if 'latency_ns' in cell]
+        self.failed = [cell for cell in cells if 'error' in cell]
 
     def get(self, way, setting):
+        return self.find(self.cells, way, setting)
+
+    def failure(self, way, setting):
+        """What went wrong with it, or None."""
+        cell = self.find(self.failed, way, setting)
+        return said(cell) if cell else None
+
+    @staticmethod
+    def find(cells, way, setting):
         width, height = SIZES[setting.size]
         wanted = {'way': way, 'group': setting.group, 'width': width, 'height': height,
                   'format': setting.format, 'consumers': setting.consumers, 'slots': setting.slots,
                   'jitter_ns': setting.jitter_us * 1000, 'touch': setting.touch,
                   'interval_ns': 10**9 // setting.fps if setting.fps else 0}
-        for cell in self.cells:
+        for cell in cells:
             if all(cell[name] == value for name, value in wanted.items()):
                 return cell
         return None
 
     def rows(self, way, other, groups):
-        """Pairs of cells of two ways at the same setting."""
-        names = ('group', 'width', 'height', 'format', 'consumers', 'slots', 'interval_ns', 'jitter_ns', 'touch')
-        others = {tuple(cell[name] for name in names): cell for cell in self.cells if cell['way'] == other}
+        """Cells of a way, each with the other's at the same setting, or None."""
+        others = {tuple(cell[name] for name in ROW): cell for cell in self.cells if cell['way'] == other}
         for cell in self.cells:
-            match = others.get(tuple(cell[name] for name in names))
-            if cell['way'] == way and match and cell['group'] in groups:
-                yield cell, match
+            if cell['way'] == way and cell['group'] in groups:
+                yield cell, others.get(tuple(cell[name] for name in ROW))
+
+
+def said(failed):
+    """Of a cell that failed, in a line."""
+    setting = ', '.join((failed['group'], f"{failed['width']}x{failed['height']}", failed['format'],
+                         in_words(failed['consumers'])))
+    return f"{failed['way']} failed ({setting}): {failed['error']}"
 
 
 def quartiles(values):
@@ -50,9 +69,24 @@ def median(values):
     return statistics.median(values) if values else None
 
 
+def numbered(cell):
+    return {one.get('round', index): one for index, one in enumerate(cell['rounds'])}
+
+
 def per_round(cell, base, value):
-    """What each round of the one has to the same round of the other."""
-    return [value(one) / value(other) for one, other in zip(cell['rounds'], base['rounds']) if value(other)]
+    """What each round of the one has to the same round of the other, which may have had more or fewer."""
+    bases = numbered(base)
+    return [value(one) / value(bases[number]) for number, one in numbered(cell).items()
+            if number in bases and value(bases[number])]
+
+
+def each_round(cell, value):
+    """What each round has of what the cell has the median of; without those that do not know."""
+    return [found for found in (value({**cell, **one}) for one in cell['rounds']) if found is not None]
+
+
+def extremes(values):
+    return [min(values), max(values)] if len(values) > 1 else None
 
 
 def in_words(consumers):
@@ -65,71 +99,91 @@ class Targets:
         self.steps = {one['consumers']: one for one in steps}
         self.found = []
 
-    def add(self, target, limit, unit, measured, spread=None, *, least=False, strict=False, cell=None):
-        """`least`: the limit is the least; else it is the most; `strict`: it must stay below. `cell`: whose profile explains a miss."""
-        if measured is None:
+    def add(self, target, limit, unit, measured, spread=None, *, least=False, strict=False, cell=None,
+            failure=None, asleep=False):
+        """`least`: the limit is the least; else it is the most; `strict`: it must stay below. `cell`: whose
+        profile explains a miss; `asleep`: time counts too in which nothing runs. `failure`: why it is missed
+        whatever was measured."""
+        if failure:
+            verdict, cell = 'missed', None
+        elif measured is None:
             verdict = 'not measured'
         else:
             met = measured >= limit if least else measured < limit if strict else measured <= limit
             verdict = 'met' if met else 'missed'
         self.found.append({'target': target, 'limit': limit, 'unit': unit, 'measured': measured,
-                           'spread': spread, 'verdict': verdict, 'note': '', 'cell': cell})
+                           'spread': spread, 'verdict': verdict, 'note': failure or '', 'cell': cell,
+                           'asleep': asleep})
 
-    def ratio(self, target, limit, ways, setting, value, *, least=False):
-        """The median of the rounds' ratios of two ways at a setting."""
-        cell, base = (self.cells.get(way, setting) for way in ways)
-        if not cell or not base:
-            self.add(target, limit, 'x', None)
-            return
-        ratios = per_round(cell, base, value)
-        self.add(target, limit, 'x', median(ratios), quartiles(ratios), least=least,
-                 cell=(ways[0], setting))
+    def pair(self, *keys):
+        """Two cells by way and setting, or None; and why not, if one of shmframe's failed."""
+        failures = [self.cells.failure(*key) for key in keys if 'shmframe' in key[0]]
+        cells = [self.cells.get(*key) for key in keys]
+        return cells if all(cells) else None, next(filter(None, failures), None)
+
+    def compare(self, target, limit, unit, keys, value, *, of=lambda ratio: ratio, **more):
+        """The median of the rounds' ratios of two cells; the first's profile explains a miss."""
+        cells, failure = self.pair(*keys)
+        ratios = per_round(*cells, value) if cells else []
+        middle = median(ratios)
+        self.add(target, limit, unit, None if middle is None else of(middle),
+                 quartiles([of(ratio) for ratio in ratios]), cell=keys[0], failure=failure, **more)
+
+    def ratio(self, target, limit, ways, setting, value, **more):
+        self.compare(target, limit, 'x', [(way, setting) for way in ways], value, **more)
 
     def value(self, target, limit, unit, way, setting, value):
+        """No round may exceed it."""
         cell = self.cells.get(way, setting)
-        self.add(target, limit, unit, value(cell) if cell else None, cell=(way, setting))
+        values = each_round(cell, value) if cell else []
+        self.add(target, limit, unit, max(values, default=None), extremes(values), cell=(way, setting),
+                 failure=self.cells.failure(way, setting))
 
     def p99(self, target, limit, ways, setting):
         """Of all rounds; a round has too few samples, so the spread is that of three parts of the rounds."""
-        cell, base = (self.cells.get(way, setting) for way in ways)
-        if not cell or not base:
-            self.add(target, limit, 'x', None)
-            return
-        parts = [one / other for one, other in zip(cell.get('p99_parts', []), base.get('p99_parts', [])) if other]
-        self.add(target, limit, 'x', cell['latency_ns']['p99'] / base['latency_ns']['p99'],
-                 [min(parts), max(parts)] if parts else None, cell=(ways[0], setting))
+        cells, failure = self.pair(*((way, setting) for way in ways))
+        measured, parts = None, []
+        if cells:
+            cell, base = cells
+            measured = cell['latency_ns']['p99'] / base['latency_ns']['p99']
+            parts = [one / other for one, other in zip(cell.get('p99_parts', []), base.get('p99_parts', []))
+                     if other]
+        self.add(target, limit, 'x', measured, extremes(parts), cell=(ways[0], setting), failure=failure,
+                 asleep=True)
 
     # ---- by the lines of the issue ----
 
     def sleeping(self, sizes):
         for size in sizes:
             ways, setting = ('shmframe', 'shm-futex'), Setting('latency', size)
-            self.ratio(f'sleeping, {size}: p50 to bare futex', 1.15, ways, setting, lambda one: one['p50'])
+            self.ratio(f'sleeping, {size}: p50 to bare futex', 1.15, ways, setting, lambda one: one['p50'],
+                       asleep=True)
             self.p99(f'sleeping, {size}: p99 to bare futex', 1.5, ways, setting)
-        small, large = (self.cells.get('shmframe', Setting('latency', size)) for size in ('720p', '4320p'))
-        ratios = per_round(large, small, lambda one: one['p50']) if small and large else []
-        self.add('sleeping: p50 at 4320p apart from 720p', 0.10, '', abs(median(ratios) - 1) if ratios else None,
-                 quartiles([abs(ratio - 1) for ratio in ratios]),
-                 cell=('shmframe', Setting('latency', '4320p')))
+        self.compare('sleeping: p50 at 4320p apart from 720p', 0.10, '',
+                     [('shmframe', Setting('latency', size)) for size in ('4320p', '720p')],
+                     lambda one: one['p50'], of=lambda ratio: abs(ratio - 1), asleep=True)
 
     def below(self, target, way, other, groups):
         """p50 below another's in every row of these groups; the worst row is said."""
-        worst = None
-        for cell, match in self.cells.rows(way, other, groups):
-            ratios = per_round(cell, match, lambda one: one['p50'])
-            ratio = median(ratios)
-            if ratio is not None and (worst is None or ratio > worst[0]):
-                worst = ratio, quartiles(ratios), cell
-        if worst is None:
-            self.add(target, 1.0, 'x', None)
+        rows = list(self.cells.rows(way, other, groups))
+        failure = next((said(cell) for cell in self.cells.failed
+                        if cell['way'] == way and cell['group'] in groups), None)
+        found = []
+        for cell, match in rows:
+            ratios = per_round(cell, match, lambda one: one['p50']) if match else []
+            if ratios:
+                found.append((median(ratios), quartiles(ratios), cell))
+        if not found:
+            self.add(target, 1.0, 'x', None, failure=failure)
             return
-        ratio, spread, cell = worst
-        size = next(name for name, (_, height) in SIZES.items() if height == cell['height'])
-        setting = Setting(cell['group'], size, cell['format'], cell['consumers'], cell['slots'],
-                          FPS if cell['interval_ns'] else 0, cell['jitter_ns'] // 1000, cell['touch'])
+        ratio, spread, cell = max(found, key=lambda one: one[0])
+        setting = setting_of(cell)
         pace = '60 fps' if setting.fps else 'back to back'
-        self.add(f'{target} (worst: {size} {setting.format}, {in_words(setting.consumers)}, {pace})', 1.0, 'x', ratio,
-                 spread, strict=True, cell=(way, setting))
+        without = f', {len(rows) - len(found)} without' if len(rows) > len(found) else ''
+        rows = f"{len(found)} row{'s' if len(found) != 1 else ''}{without}"
+        worst = f'{setting.size} {setting.format}, {in_words(setting.consumers)}, {pace}'
+        self.add(f'{target} ({rows}; worst: {worst})', 1.0, 'x', ratio, spread, strict=True,
+                 cell=(way, setting), failure=failure, asleep=True)
 
     def busy(self, sizes):
         for size in sizes:
@@ -148,14 +202,14 @@ class Targets:
         one, hundred = (self.steps.get(n) for n in (1, 100))
         for size in ('720p', '2160p'):
             self.add(f'publish + lease + release without waking, {size}', 300, 'ns',
-                     one and sum(one[size][step] for step in ('publish', 'lease', 'release')))
+                     one and sum(one[size][step] for step in ('publish', 'lease', 'release')),
+                     cell=(STEPS, 1))
         self.add('acquire + publish with 100 attached, before waking', 10000, 'ns',
-                 hundred and hundred['720p']['acquire'] + hundred['720p']['publish'])
-        few, many = (self.cells.get('shmframe', Setting('consumers', consumers=n)) for n in (4, 100))
-        ratios = per_round(many, few, lambda one: one['publish_p50']) if few and many else []
-        self.add("producer's time per frame, 100 sleepers to 4", 1.2, 'x',
-                 median(ratios), quartiles(ratios),
-                 cell=('shmframe', Setting('consumers', consumers=100)))
+                 hundred and hundred['720p']['acquire'] + hundred['720p']['publish'], cell=(STEPS, 100))
+        for few in (4, 1):
+            self.compare(f"producer's time in acquire + publish, 100 sleepers to {few}", 1.2, 'x',
+                         [('shmframe', Setting('consumers', consumers=n)) for n in (100, few)],
+                         lambda one: one['publish_p50'])
         for consumers in (1, 100):
             setting = Setting('consumers', consumers=consumers)
             self.value(f'shared memory beyond the slots, {in_words(consumers)}',
@@ -173,7 +227,7 @@ class Targets:
         for other, name, latency, cpu in (('gst-shmsink', 'shmsink', 0.65, 0.6),
                                           ('gst-shmsink-copy', 'shmsink with a copy', 0.1, 0.1)):
             self.ratio(f'elements, 2160p60: p50 to {name}', latency, ('gst-shmframe', other), setting,
-                       lambda one: one['p50'])
+                       lambda one: one['p50'], asleep=True)
             self.ratio(f'elements, 2160p60: CPU per frame to {name}', cpu, ('gst-shmframe', other), setting,
                        lambda one: one['cpu_producer_ns'] + one['cpu_consumer_ns'])
         self.below('elements: p50 below unixfd in every row', 'gst-shmframe', 'gst-unixfd', ('elements',))
@@ -189,18 +243,34 @@ class Targets:
         ours = [cell for cell in self.cells.cells if 'shmframe' in cell['way']]
         self.add('torn frames of shmframe, all cells', 0, '',
                  sum(cell['torn'] for cell in ours) if ours else None)
-        self.add('bytes that shmframe copied, all cells', 0, 'bytes',
-                 sum(cell['copied_producer'] + cell['copied_consumer'] for cell in ours) if ours else None)
+        copied = [bytes_of for cell in ours for bytes_of in
+                  each_round(cell, lambda one: one['copied_producer'] + one['copied_consumer'])]
+        self.add('bytes that shmframe copied per frame, all cells', 0, 'bytes', max(copied, default=None),
+                 extremes(copied))
+        failed = [cell for cell in self.cells.failed if 'shmframe' in cell['way']]
+        self.add('cells of shmframe that failed', 0, '', len(failed) if ours or failed else None,
+                 failure='; '.join(map(said, failed)))
+
+
+def setting_of(cell):
+    size = next(name for name, (_, height) in SIZES.items() if height == cell['height'])
+    return Setting(cell['group'], size, cell['format'], cell['consumers'], cell['slots'],
+                   FPS if cell['interval_ns'] else 0, cell['jitter_ns'] // 1000, cell['touch'])
 
 
 def beyond_slots(cell):
-    """Bytes of shared memory that are no slot: a slot is a frame and its metadata, in whole pages."""
-    slot = -(-cell['size'] // PAGE) * PAGE + METADATA
-    return cell['shared_bytes'] % slot
+    """Bytes of shared memory that are no slot, or None. Where the slots are not known, they are as many as
+    fit: a slot is a frame and its metadata, in whole pages."""
+    if not cell['shared_bytes']:
+        return None
+    if cell.get('committed_slots'):
+        return cell['shared_bytes'] - cell['committed_slots'] * cell['slot_bytes']
+    return cell['shared_bytes'] % (-(-cell['size'] // PAGE) * PAGE + METADATA)
 
 
 def targets(cells, steps, sizes=tuple(SIZES)):
-    """One object for each target, as the results file has them; `cell` is (way, setting) or None."""
+    """One object for each target, as the results file has them; and `cell`, which is (way, setting),
+    (STEPS, consumers) or None, and `asleep`."""
     found = Targets(cells, steps)
     found.sleeping(sizes)
     found.below('sleeping: p50 below iceoryx in every row', 'shmframe', 'iceoryx',
