@@ -284,7 +284,7 @@ def test_targets_of_cells_that_failed():
         assert all(one['verdict'] == 'missed' and one['cell'] is None for one in missed), missed
         for one in missed:
             assert f'{way} failed ({setting.group}, ' in one['note'] and one['note'].endswith(error), one
-        assert len(missed) >= 3, missed
+        assert len(missed) >= 2, missed
     judged = judge({**world(), ('shmframe', L('720p')): {'error': 'it died'}})
     names = [one['target'].partition(' (')[0] for one in judged if one['verdict'] != 'met']
     assert names == ['sleeping, 720p: p50 to bare futex', 'sleeping, 720p: p99 to bare futex',
@@ -360,7 +360,7 @@ def test_profiles():
     frame_bench = importlib.util.module_from_spec(importlib.util.spec_from_loader('frame_bench', loader))
     loader.exec_module(frame_bench)
     found = {**world(), ('shmframe', TOUCH): {'error': 'it died'}}
-    found['shmframe', L('720p')]['latency_ns'] = [10**6]
+    found['shmframe', L('1080p')]['latency_ns'] = [10**6]
     found['shmframe', C(100)]['publish_ns'] = [10**6]
     judged = judge(found, steps(publish=1000))
     asked = []
@@ -368,8 +368,8 @@ def test_profiles():
     frame_bench.explain(judged, ['cell'])
     assert [command[0].rpartition('/')[2] for command in asked] == ['cell', 'frame-bench-steps', 'cell'], asked
     for begin, expected in (
-            ('sleeping, 720p: p50', f'time in: f (lib) 90% ({frame_bench.profile_cell.ASLEEP})'),
-            ('sleeping, 720p: p99', 'as above: sleeping, 720p: p50 to bare futex'),
+            ('sleeping, 1080p: p50', f'time in: f (lib) 90% ({frame_bench.profile_cell.ASLEEP})'),
+            ('sleeping, 1080p: p99', 'as above: sleeping, 1080p: p50 to bare futex'),
             ('publish + lease + release without waking, 720p', 'time in: f (lib) 90%'),
             ("producer's time in acquire + publish, 100 sleepers to 4", 'time in: f (lib) 90%')):
         assert exactly(judged, begin)['note'] == expected, exactly(judged, begin)

@@ -41,7 +41,10 @@ consumer holds it. At an interval both sides sleep between frames, so that cores
 back to back the next frame follows as soon as the last one was released. The first and the last word of each
 frame are checked; whole frames are written and read only where it says so. The ways take turns within each
 round, so that a drift of the machine hits all alike: absolute figures drift, ratios hold. Ratios are taken
-within a round.</p>
+within a round. The spread of a p50 ratio is the middle half of the rounds; of a p99 ratio, the smallest to the
+largest of three parts of the rounds; of what is compared with nothing, the smallest to the largest round, and
+the largest is judged. Latency says nothing of frames that a consumer missed: they are counted. Daemons (RouDi,
+pipewire) are not pinned.</p>
 '''
 
 
