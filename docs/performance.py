@@ -37,6 +37,11 @@ def us(nanoseconds):
     return number(nanoseconds / 1000)
 
 
+def quantile(cell, name, least):
+    """'-': too few samples to say."""
+    return us(cell['latency_ns'][name]) if cell['latency_ns']['samples'] >= least else '-'
+
+
 def quantity(value, unit):
     if unit == 'ns':
         return f'{number(value)} ns' if value < 1000 else f'{us(value)} us' if value < 1e6 else f'{us(value / 1000)} ms'
@@ -77,7 +82,7 @@ class Tables:
         return self.sizes('latency', lambda cell: us(cell['latency_ns']['p50']))
 
     def tail(self):
-        return self.sizes('latency', lambda cell: f"{us(cell['latency_ns']['p99'])}, {us(cell['latency_ns']['p99.9'])}")
+        return self.sizes('latency', lambda cell: f"{quantile(cell, 'p99', 100)}, {quantile(cell, 'p99.9', 1000)}")
 
     def pressed(self):
         return self.sizes('back-to-back', lambda cell: us(cell['latency_ns']['p50']), fps=0)
