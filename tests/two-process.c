@@ -309,6 +309,20 @@ producer_new (const char *first_property, ...)
   return SHMFRAME_PRODUCER (producer);
 }
 
+/* Until the slots that are committed ahead are: for that it opens files, which would be counted. */
+static void
+settle (ShmFrameProducer *producer)
+{
+  guint64 before;
+
+  do
+    {
+      before = producer_stat (producer, "committed-slots");
+      g_usleep (5000); /* nothing tells */
+    }
+  while (producer_stat (producer, "committed-slots") != before);
+}
+
 void
 producer_format (ShmFrameProducer *producer, guint width, guint height)
 {
@@ -318,6 +332,7 @@ producer_format (ShmFrameProducer *producer, guint width, guint height)
   g_assert_no_error (error);
   shmframe_producer_set_format (producer, format, &error);
   g_assert_no_error (error);
+  settle (producer);
 }
 
 guint64

@@ -166,6 +166,31 @@ shmframe_pool_grow (ShmFramePool *self, ShmFrameSlots *slots, guint target, GErr
   return TRUE;
 }
 
+/* With the lock held. */
+static gboolean
+wants_ahead (const ShmFramePool *self)
+{
+  guint need, room;
+
+  if (self->slots == NULL || self->closed || self->consumers->len >= self->max_consumers)
+    return FALSE;
+  need = shmframe_pool_need (self, MAX (self->slots->n_held, 1));
+  room = SHMFRAME_AHEAD_MAX / self->slots->segment->layout.slot_stride;
+  return self->slots->n_committed
+         < MIN (need + MIN (self->consumer_leases + 1, room), self->rule.slots);
+}
+
+gboolean
+shmframe_pool_wants_ahead (ShmFramePool *self)
+{
+  gboolean wants;
+
+  g_mutex_lock (&self->lock);
+  wants = wants_ahead (self);
+  g_mutex_unlock (&self->lock);
+  return wants;
+}
+
 gboolean
 shmframe_pool_grow_ahead (ShmFramePool *self)
 {
@@ -173,14 +198,11 @@ shmframe_pool_grow_ahead (ShmFramePool *self)
 
   g_mutex_lock (&self->growing);
   g_mutex_lock (&self->lock);
-  if (self->slots && !self->closed && self->consumers->len < self->max_consumers)
+  if (wants_ahead (self))
     {
-      guint need = shmframe_pool_need (self, MAX (self->slots->n_held, 1));
-      guint room = SHMFRAME_AHEAD_MAX / self->slots->segment->layout.slot_stride;
-      guint ahead = MIN (need + MIN (self->consumer_leases + 1, room), self->rule.slots);
       guint committed = self->slots->n_committed;
 
-      grown = committed < ahead && shmframe_pool_grow (self, self->slots, committed + 1, NULL)
+      grown = shmframe_pool_grow (self, self->slots, committed + 1, NULL)
               && self->slots->n_committed > committed;
     }
   g_mutex_unlock (&self->lock);

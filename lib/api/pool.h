@@ -136,6 +136,8 @@ gboolean shmframe_pool_grow (ShmFramePool *self, ShmFrameSlots *slots, guint tar
  * memory, which is no error. Control thread only. */
 #define SHMFRAME_AHEAD_MAX (64 << 20)
 gboolean shmframe_pool_grow_ahead (ShmFramePool *self);
+/* Whether there are such slots to commit. */
+gboolean shmframe_pool_wants_ahead (ShmFramePool *self);
 /* With the lock held: the slots that must be committed with `held` of the producer's. */
 guint shmframe_pool_need (const ShmFramePool *self, guint held);
 

@@ -303,7 +303,8 @@ on_ahead (gpointer data)
   ShmFrameServer *self = data;
   guint32 segment = current_segment (self); /* before: the next one is tried anew */
 
-  if (shmframe_memory_available () >= 4 * SHMFRAME_AHEAD_MAX
+  if (shmframe_pool_wants_ahead (self->pool)
+      && shmframe_memory_available () >= 4 * SHMFRAME_AHEAD_MAX
       && shmframe_pool_grow_ahead (self->pool))
     return G_SOURCE_CONTINUE;
   self->ahead_segment = segment;

@@ -174,7 +174,7 @@ note_miss (ShmFramePredictor *self, gint64 publish_ns, gint64 number)
 void
 shmframe_predictor_observe (ShmFramePredictor *self, gint64 publish_ns)
 {
-  gint64 distance_ns[SHMFRAME_PREDICTOR_TIMES], interval_ns, periods = 1;
+  gint64 distance_ns[SHMFRAME_PREDICTOR_TIMES] = { 0 }, interval_ns, periods = 1;
 
   if (self->count == 0 || publish_ns < 0 || publish_ns > TIME_MAX_NS
       || __builtin_sub_overflow (publish_ns, self->time_ns[place (self, 0)], &interval_ns)

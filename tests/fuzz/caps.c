@@ -117,7 +117,7 @@ use_layout (GstShmFrameLayout *layout)
 
   gst_shm_frame_layout_add_meta (layout, buffer);
   read_frame (buffer, &layout->info);
-  if (gst_shm_frame_layout_is_default (layout))
+  if (layout->is_default)
     return;
   copy = gst_shm_frame_copy_to_default (buffer, layout);
   g_assert_nonnull (copy);

@@ -166,7 +166,9 @@ LLVMFuzzerTestOneInput (const guint8 *data, gsize size)
       g_assert_no_error (error);
       assert_as_claimed (&claim, segment);
       assert_inside (segment);
-      shmframe_segment_prefault (segment, claim.committed);
+      shmframe_segment_prefault_header (segment);
+      for (guint slot = 0; slot < MIN (claim.committed, 64); slot++)
+        shmframe_segment_prefault_slot (segment, slot);
     }
   if (fd >= 0)
     close (fd);
