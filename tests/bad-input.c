@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "descriptors.h"
 #include "os/memory.h"
 #include "two-process.h"
 
@@ -125,6 +126,18 @@ test_second_producer (void)
   agent_expect (consumer, "took 1 1 1", "take 1");
 }
 
+/* Until there are slots for one more consumer: before, the control thread opens files, to see how
+ * much memory there is. */
+static void
+await_committed_ahead (ShmFrameProducer *producer)
+{
+  guint kept = 4 + 1, filled = 1, one_more = 4 + 1; /* a pool's defaults */
+
+  while (producer_stat (producer, "committed-slots")
+         < kept + filled + producer_stat (producer, "promised") + one_more)
+    g_usleep (1000); /* nothing tells */
+}
+
 /* ---- too little memory ---- */
 
 static void
@@ -173,10 +186,7 @@ test_no_memory (void)
   set_available (root, 1000000);
   agent_hear_until (two, "frame -1", "frame 2 *");
   producer_publish (producer, 3);
-  /* An admission tries again. */
-  while (producer_stat (producer, "committed-slots")
-         < 1 + 4 + 1 + producer_stat (producer, "promised") + 5)
-    g_usleep (1000); /* nothing tells */
+  await_committed_ahead (producer); /* an admission tries again */
   shmframe_memory_set_roots_for_test (NULL, NULL);
   g_assert_no_errno (g_unlink (meminfo));
   g_assert_no_errno (g_rmdir (root));
@@ -276,6 +286,7 @@ test_no_descriptors_accept (void)
 
   watchdog (20);
   producer_format (producer, 64, 64);
+  await_committed_ahead (producer);
   agent_expect (agent, "ok", "consumer b ordered");
   lowest = dup (STDIN_FILENO);
   none.rlim_cur = (rlim_t) lowest;
@@ -283,17 +294,7 @@ test_no_descriptors_accept (void)
   g_assert_no_errno (setrlimit (RLIMIT_NOFILE, &none));
   agent_expect (agent, "ok", "start");
   while (g_atomic_int_get (&refusals) == 0)
-    {
-      /* One less where the control thread had one open meanwhile: it looks how much memory there is. */
-      lowest = dup (STDIN_FILENO);
-      if (lowest >= 0)
-        {
-          none.rlim_cur = (rlim_t) lowest;
-          close (lowest);
-          g_assert_no_errno (setrlimit (RLIMIT_NOFILE, &none));
-        }
-      g_thread_yield ();
-    }
+    g_thread_yield ();
   g_assert_no_errno (setrlimit (RLIMIT_NOFILE, &usual));
   producer_await_consumers (producer, 1);
   producer_publish (producer, 1);

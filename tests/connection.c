@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "control/name.h"
+#include "descriptors.h"
 
 #define WAIT_MS 10000
 
@@ -56,17 +57,6 @@ await (int fd, short events)
   struct pollfd poll_fd = { .fd = fd, .events = events };
 
   g_assert_cmpint (poll (&poll_fd, 1, WAIT_MS), ==, 1);
-}
-
-static guint
-count_descriptors (void)
-{
-  g_autoptr (GDir) dir = g_dir_open ("/proc/self/fd", 0, NULL);
-  guint n = 0;
-
-  while (g_dir_read_name (dir) != NULL)
-    n++;
-  return n;
 }
 
 /* What a peer sent is closed by a thread of its own; the watchdog ends a wait in vain. */

@@ -8,6 +8,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "descriptors.h"
 #include "two-process.h"
 
 /* A consumer that is killed while it holds frames: all of its slots come back, and nothing of it is

@@ -309,20 +309,6 @@ producer_new (const char *first_property, ...)
   return SHMFRAME_PRODUCER (producer);
 }
 
-/* Until the slots that are committed ahead are: for that it opens files, which would be counted. */
-static void
-settle (ShmFrameProducer *producer)
-{
-  guint64 before;
-
-  do
-    {
-      before = producer_stat (producer, "committed-slots");
-      g_usleep (5000); /* nothing tells */
-    }
-  while (producer_stat (producer, "committed-slots") != before);
-}
-
 void
 producer_format (ShmFrameProducer *producer, guint width, guint height)
 {
@@ -332,7 +318,6 @@ producer_format (ShmFrameProducer *producer, guint width, guint height)
   g_assert_no_error (error);
   shmframe_producer_set_format (producer, format, &error);
   g_assert_no_error (error);
-  settle (producer);
 }
 
 guint64
@@ -463,15 +448,4 @@ observer_settle (ShmFrameObserver *observer)
 
   g_assert_no_error (error);
   g_variant_unref (stats);
-}
-
-guint
-count_descriptors (void)
-{
-  g_autoptr (GDir) dir = g_dir_open ("/proc/self/fd", 0, NULL);
-  guint n = 0;
-
-  while (g_dir_read_name (dir) != NULL)
-    n++;
-  return n - 1; /* the folder's own */
 }

@@ -98,6 +98,5 @@ void observer_settle (ShmFrameObserver *observer);
 
 /* A number from an a{sv}; 0 where it is missing. */
 guint64 number_of (GVariant *dict, const char *key);
-guint count_descriptors (void);
 /* Ends this process by SIGALRM when a test takes longer. */
 void watchdog (guint seconds);

@@ -170,17 +170,6 @@ await_stat (Child *child, const char *name, guint64 least)
     g_usleep (1000);
 }
 
-guint
-count_descriptors (void)
-{
-  g_autoptr (GDir) dir = g_dir_open ("/proc/self/fd", 0, NULL);
-  guint n = 0;
-
-  while (g_dir_read_name (dir))
-    n++;
-  return n;
-}
-
 gboolean
 have_elements (const char *first, ...)
 {

@@ -51,8 +51,5 @@ void await_stat (Child *child, const char *name, guint64 least);
 /* The hashes of a pipeline's frames, without shmframe. */
 char *reference (const char *pipeline);
 
-/* Of this process. */
-guint count_descriptors (void);
-
 /* FALSE, and the test is skipped: an element is not installed. Ends with NULL. */
 gboolean have_elements (const char *first, ...) G_GNUC_NULL_TERMINATED;

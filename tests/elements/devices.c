@@ -9,6 +9,8 @@
 #include <shmframe/shmframe.h>
 #include <sys/prctl.h>
 
+#include "descriptors.h"
+
 #define LIVE "videotestsrc is-live=true ! capsfilter name=f caps="
 #define SMALL "video/x-raw,format=I420,width=322,height=240,framerate=30/1"
 #define SMALL_SHOWN "\tcaps  : video/x-raw, format=I420, width=322, height=240, framerate=30/1"

@@ -8,6 +8,8 @@
 #include <glib/gstdio.h>
 #include <unistd.h>
 
+#include "descriptors.h"
+
 #define N_ORDERS (4 * 4 * 4 * 4 * 4)
 
 typedef struct

@@ -26,6 +26,7 @@
 #include <unistd.h>
 
 #include "abi/stop.h"
+#include "descriptors.h"
 #include "peer.h"
 #include "roles.h"
 
@@ -243,7 +244,7 @@ await_attached (void)
 static Belongings
 count_belongings (const Peer *peer)
 {
-  return (Belongings){ peer_count_descriptors (peer), peer_count_mappings (peer->pid) };
+  return (Belongings){ count_descriptors_of (peer->pid), peer_count_mappings (peer->pid) };
 }
 
 /* The other side closes and unmaps when it gets round to it. */

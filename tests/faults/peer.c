@@ -368,18 +368,6 @@ peer_await_hit (Peer *self)
 /* ---- what they have ------------------------------------------------------------------------ */
 
 guint
-peer_count_descriptors (const Peer *self)
-{
-  g_autofree char *path = g_strdup_printf ("/proc/%d/fd", self->pid);
-  g_autoptr (GDir) dir = g_dir_open (path, 0, NULL);
-  guint n = 0;
-
-  while (dir && g_dir_read_name (dir))
-    n++;
-  return n;
-}
-
-guint
 peer_count_mappings (pid_t pid)
 {
   g_autofree char *path = g_strdup_printf ("/proc/%d/maps", pid);

@@ -66,6 +66,5 @@ gboolean peer_is_hit (Peer *self);
 void peer_stop (Peer *self);
 void peer_continue (Peer *self);
 
-guint peer_count_descriptors (const Peer *self);
 /* Mappings of segments and control pages. */
 guint peer_count_mappings (pid_t pid);
