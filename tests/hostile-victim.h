@@ -39,6 +39,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "descriptors.h"
+
 #define VICTIM_OPTION "--victim"
 #define VICTIM_PATIENCE_MS 10000
 #define VICTIM_HUNG "hung"
@@ -471,17 +473,6 @@ observer_obey (Victim *self, char **words)
 }
 
 static inline guint
-count_fds (void)
-{
-  g_autoptr (GDir) dir = g_dir_open ("/proc/self/fd", 0, NULL);
-  guint n = 0;
-
-  while (g_dir_read_name (dir))
-    n++;
-  return n - 1;
-}
-
-static inline guint
 count_maps (const char *text)
 {
   g_autofree char *maps = NULL;
@@ -499,7 +490,7 @@ victim_obey (Victim *self, char *line)
   g_auto (GStrv) words = g_strsplit (g_strstrip (line), " ", -1);
 
   if (g_str_equal (words[0], "fds"))
-    answer (self, "%u", count_fds ());
+    answer (self, "%u", count_descriptors ());
   else if (g_str_equal (words[0], "maps"))
     answer (self, "%u", count_maps (words[1]));
   else if (!consumer_obey (self, words) && !observer_obey (self, words))

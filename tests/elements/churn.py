@@ -129,14 +129,17 @@ class Process:
         return set(re.findall(r' (\d+) +/memfd:shmframe', maps))
 
     def counts(self):
-        """Descriptors and threads by kind, less those that GLib keeps for a while and a ringer."""
+        """Descriptors and threads by kind, less those that GLib keeps for a while and a ringer, and
+        what a producer's control thread opens to see how much memory is available."""
         counts = collections.Counter()
         proc = pathlib.Path(f'/proc/{self.pid}')
         with contextlib.suppress(OSError):      # it has ended
             for path in [*proc.glob('fd/*'), *proc.glob('task/*/comm')]:
                 with contextlib.suppress(FileNotFoundError):    # closed meanwhile
-                    counts[re.sub(r'[0-9]+', '', os.readlink(path)) if path.parent.name == 'fd'
-                           else path.read_text(encoding='utf-8').strip()] += 1
+                    kind = (os.readlink(path) if path.parent.name == 'fd'
+                            else path.read_text(encoding='utf-8').strip())
+                    if not kind.startswith(('/proc/', '/sys/')):
+                        counts[re.sub(r'[0-9]+', '', kind)] += 1
         return counts - collections.Counter({'pool-gst-launch': 99, 'shmframe-ringer': 1})
 
 

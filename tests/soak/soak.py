@@ -18,6 +18,7 @@ everybody has the newest frame and holds none. Then
 """
 import argparse
 import collections
+import contextlib
 import os
 import pathlib
 import random
@@ -110,10 +111,19 @@ class Process:
 
     def counts(self):
         maps = self.proc('maps').read_text(encoding='utf-8').splitlines()
-        return {'fds': len(os.listdir(self.proc('fd'))),
+        return {'fds': len(self.files()),
                 'threads': len(os.listdir(self.proc('task'))),
                 'shared': sum('/memfd:shmframe:' in line for line in maps),
                 'maps': len(maps)}
+
+    def files(self):
+        """What its descriptors are of, by descriptor; less what a producer's control thread opens to
+        see how much memory is available."""
+        files = {}
+        for fd in self.proc('fd').iterdir():
+            with contextlib.suppress(FileNotFoundError):    # closed meanwhile
+                files[fd] = os.readlink(fd)
+        return {fd: file for fd, file in files.items() if not file.startswith(('/proc/', '/sys/'))}
 
     def memory(self):
         rollup = self.proc('smaps_rollup').read_text(encoding='utf-8').splitlines()[1:]
@@ -123,8 +133,8 @@ class Process:
     def shared_bytes(self):
         """Of each memory object that it has a descriptor of."""
         sizes = {}
-        for fd in self.proc('fd').iterdir():
-            if os.readlink(fd).startswith('/memfd:shmframe:'):
+        for fd, file in self.files().items():
+            if file.startswith('/memfd:shmframe:'):
                 stat = os.stat(fd)
                 sizes[stat.st_ino] = stat.st_blocks * 512
         return sum(sizes.values())
