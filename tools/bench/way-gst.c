@@ -77,7 +77,7 @@ kind_of (const BenchCell *cell)
 static guint
 slots (const BenchCell *cell)
 {
-  return cell->slots ? (guint) cell->slots : DEFAULT_SLOTS;
+  return bench_n_slots (cell, DEFAULT_SLOTS);
 }
 
 static guint64

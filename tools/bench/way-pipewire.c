@@ -71,7 +71,7 @@ typedef struct
 static guint
 slots (const BenchCell *cell)
 {
-  return cell->slots ? (guint) cell->slots : DEFAULT_SLOTS;
+  return bench_n_slots (cell, DEFAULT_SLOTS);
 }
 
 static char *

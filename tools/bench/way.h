@@ -43,6 +43,7 @@ typedef struct
 } BenchCell;
 
 #define BENCH_AREA (64 * 1024)
+#define BENCH_MOST_BYTES (8LL << 30) /* of frames that a cell may need */
 
 /* One end of a way: the producer, or one consumer. */
 typedef struct
@@ -111,3 +112,10 @@ gboolean bench_read_all (int fd, gpointer data, gsize size, GError **error);
  * each of them, and not by the parent, whose share of it nobody would count. Aborts without memory. Unmap
  * with munmap(). */
 gpointer bench_map (gsize size, gboolean shared);
+
+#define BENCH_PAGE 4096
+gsize bench_round_up (gsize size, gsize unit);
+
+#define BENCH_SLOTS 3 /* by default, unless a way has a reason for others */
+/* Slots of the cell's pool, of a way that has `usual` ones by default. */
+guint bench_n_slots (const BenchCell *cell, guint usual);
