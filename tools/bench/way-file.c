@@ -22,14 +22,10 @@ refuse (const BenchCell *cell)
 {
   struct statfs system;
 
-  if (statfs (FOLDER, &system) != 0)
-    return g_strdup_printf (FOLDER ": %s", g_strerror (errno));
-  if (system.f_type == TMPFS_MAGIC || system.f_type == RAMFS_MAGIC)
+  if (statfs (FOLDER, &system) == 0
+      && (system.f_type == TMPFS_MAGIC || system.f_type == RAMFS_MAGIC))
     return g_strdup (FOLDER " is in memory, not on a disk");
-  if (system.f_bavail * (guint64) system.f_bsize < bench_slots_size (cell, BENCH_PAGE))
-    return g_strdup_printf (FOLDER " has no room for %.0f MB",
-                            (double) bench_slots_size (cell, BENCH_PAGE) / 1e6);
-  return NULL;
+  return bench_refuse_room (FOLDER, bench_slots_size (cell, BENCH_PAGE));
 }
 
 static gpointer

@@ -75,3 +75,18 @@ bench_n_slots (const BenchCell *cell, guint usual)
 {
   return cell->slots ? (guint) cell->slots : usual;
 }
+
+char *
+bench_refuse_room (const char *folder, guint64 bytes)
+{
+  struct statvfs system;
+  guint64 room;
+
+  if (statvfs (folder, &system) != 0)
+    return g_strdup_printf ("%s: %s", folder, g_strerror (errno));
+  room = (guint64) system.f_bavail * system.f_frsize;
+  if (bytes <= room)
+    return NULL;
+  return g_strdup_printf ("%.1f MB are needed in %s, where %.1f MB are free", (double) bytes / 1e6,
+                          folder, (double) room / 1e6);
+}

@@ -119,3 +119,6 @@ gsize bench_round_up (gsize size, gsize unit);
 #define BENCH_SLOTS 3 /* by default, unless a way has a reason for others */
 /* Slots of the cell's pool, of a way that has `usual` ones by default. */
 guint bench_n_slots (const BenchCell *cell, guint usual);
+
+/* For refuse(): that so much does not fit in the folder's file system, or NULL. (transfer full) */
+char *bench_refuse_room (const char *folder, guint64 bytes);
