@@ -203,7 +203,8 @@ await_all_seen (Role *role, guint64 frame)
       bench_sleep_until (bench_now_ns () + 20000);
 }
 
-/* While every consumer is there: the producer's, and a daemon's. */
+/* While every consumer is there, and once the rest is counted, since this costs time and pages: the
+ * producer's, and a daemon's. */
 static void
 measure_memory (Role *role)
 {
@@ -246,8 +247,6 @@ send_frames (Role *role, guint64 first, GError **error)
         {
           await_all_seen (role, frame);
           role->shared->wall_ns = bench_now_ns () - start_ns;
-          measure_memory (role);
-          atomic_store (&role->shared->over, 1);
           return frame;
         }
     }
@@ -273,8 +272,12 @@ produce (Role *role, GError **error)
   last = send_frames (role, first, error);
   count (role, +1);
   shared->daemon_cpu_ns += have_daemon ? cpu_ns (daemon) : 0;
-  role->report->frames = last ? last - first : 0;
-  return last != 0;
+  if (!last)
+    return FALSE;
+  role->report->frames = last - first;
+  measure_memory (role);
+  atomic_store (&shared->over, 1);
+  return TRUE;
 }
 
 /* Of the results, so that noting them faults no page: `item` bytes for each frame. */
