@@ -83,10 +83,8 @@ look_after (Run *run)
   pid_t pid;
 
   while (run->left && (pid = waitpid (-1, &status, WNOHANG)) > 0)
-    {
-      if (forget (run, pid) && status != 0)
-        return FALSE;
-    }
+    if (forget (run, pid) && status != 0)
+      return FALSE;
   note_signal (run, sigtimedwait (&run->waited_for, NULL, &(struct timespec){ 0 }));
   return run->ended_by == 0 && bench_now_ns () < run->give_up_ns;
 }

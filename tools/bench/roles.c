@@ -285,7 +285,7 @@ static void
 populate (const BenchCell *cell, gpointer begin, gsize item)
 {
   gsize size = item * MIN ((gsize) cell->frames + 1000, BENCH_FRAMES_MAX + 1);
-  guintptr page = (guintptr) begin & ~(guintptr) 4095;
+  guintptr page = (guintptr) begin & ~(guintptr) (BENCH_PAGE - 1);
 
   madvise ((gpointer) page, (guintptr) begin + size - page, MADV_POPULATE_WRITE);
 }

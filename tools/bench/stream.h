@@ -56,8 +56,8 @@ typedef struct
   int fd; /* that the memory is of; -1: none */
 } BenchBuffers;
 
-/* As end->data, for streams that hold at most `capacity` bytes; pages of `fd`, which it owns from now on, or
- * private ones if that is -1. */
+/* As end->data, for streams that hold at most `capacity` bytes; pages of `fd`, which it owns from now on,
+ * or private ones if that is -1. */
 gboolean bench_buffers_open (BenchEnd *end, gsize capacity, int fd, GError **error);
 /* Where in the memory the frame is that is being written. */
 gsize bench_buffers_offset (const BenchBuffers *buffers);
