@@ -17,7 +17,6 @@
 
 #define RUNNING_FRAMES 3                /* and the producer is running */
 #define RUNNING_MOST_NS (100 * 1000000) /* a producer may wait for consumers */
-#define MOST_BYTES (8LL << 30)          /* of frames that a cell may need */
 
 typedef struct
 {
@@ -33,66 +32,6 @@ typedef struct
   sigset_t signals;    /* that were blocked before */
   int ended_by;        /* a signal; 0: none */
 } Run;
-
-/* ---- what ways use ---- */
-
-gboolean
-bench_fail (GError **error, const char *what)
-{
-  int number = errno;
-
-  g_set_error (error, G_IO_ERROR, (gint) g_io_error_from_errno (number), "%s: %s", what,
-               g_strerror (number));
-  return FALSE;
-}
-
-gboolean
-bench_write_all (int fd, gconstpointer data, gsize size, GError **error)
-{
-  const char *next = data;
-
-  while (size)
-    {
-      ssize_t done = write (fd, next, size);
-
-      if (done < 0 && errno != EINTR)
-        return bench_fail (error, "write");
-      next += MAX (done, 0);
-      size -= (gsize) MAX (done, 0);
-    }
-  return TRUE;
-}
-
-gboolean
-bench_read_all (int fd, gpointer data, gsize size, GError **error)
-{
-  char *next = data;
-
-  while (size)
-    {
-      ssize_t done = read (fd, next, size);
-
-      if (done == 0)
-        errno = EPIPE;
-      if (done == 0 || (done < 0 && errno != EINTR))
-        return bench_fail (error, "read");
-      next += MAX (done, 0);
-      size -= (gsize) MAX (done, 0);
-    }
-  return TRUE;
-}
-
-gpointer
-bench_map (gsize size, gboolean shared)
-{
-  gpointer memory
-      = mmap (NULL, size, PROT_READ | PROT_WRITE,
-              MAP_ANONYMOUS | (shared ? MAP_SHARED : MAP_PRIVATE | MAP_POPULATE), -1, 0);
-
-  if (memory == MAP_FAILED)
-    g_error ("map %" G_GSIZE_FORMAT " bytes: %s", size, g_strerror (errno));
-  return memory;
-}
 
 /* ---- processes ---- */
 
@@ -144,10 +83,8 @@ look_after (Run *run)
   pid_t pid;
 
   while (run->left && (pid = waitpid (-1, &status, WNOHANG)) > 0)
-    {
-      if (forget (run, pid) && status != 0)
-        return FALSE;
-    }
+    if (forget (run, pid) && status != 0)
+      return FALSE;
   note_signal (run, sigtimedwait (&run->waited_for, NULL, &(struct timespec){ 0 }));
   return run->ended_by == 0 && bench_now_ns () < run->give_up_ns;
 }
@@ -246,7 +183,7 @@ refuse (const BenchCell *cell)
   if (way->spins && cell->n_consumers > MAX (1, cores - 1))
     return g_strdup_printf ("%d spinning consumers need %d cores, here are %d", cell->n_consumers,
                             cell->n_consumers + 1, cores);
-  if (bytes > MOST_BYTES)
+  if (bytes > BENCH_MOST_BYTES)
     return g_strdup_printf ("%" G_GINT64_FORMAT " frames of %.1f MB need %.1f GiB, more than 8",
                             frames, (double) cell->size / 1e6, (double) bytes / (1 << 30));
   return way->refuse ? way->refuse (cell) : NULL;

@@ -24,14 +24,17 @@ typedef struct
   gint64 first_frame_ns; /* consumer: from before open to holding a frame */
   guint64 frames;        /* that were measured */
   guint64 torn;          /* consumer: frames whose words were not those of one frame */
-  gint64 cpu_ns;         /* of the process, in the time that was measured; so for the next ones */
-  guint64 copied;        /* bytes */
-  guint64 faults;        /* page faults */
-  guint64
-      shared_bytes; /* producer: of shared memory that it has mapped and touched for the frames */
-  guint64 committed_slots, slot_bytes; /* BenchEnd's */
-  guint64 pss_bytes;                   /* at the end: shared pages by the share of this process */
   char error[512];
+
+  /* Of the process, in the time that was measured: */
+  gint64 cpu_ns;
+  guint64 copied; /* bytes */
+  guint64 faults; /* page faults */
+
+  /* At the end: */
+  guint64 shared_bytes; /* producer: of shared memory, mapped and touched for the frames */
+  guint64 pss_bytes;    /* shared pages by the share of this process */
+  guint64 committed_slots, slot_bytes; /* BenchEnd's */
 } BenchReport;
 
 typedef struct
@@ -40,19 +43,19 @@ typedef struct
   _Atomic guint64 first; /* the first frame that is measured; 0: not yet known */
   _Atomic guint64 last;  /* the last frame; 0: not yet known */
   _Atomic int over;      /* every consumer is done with the last frame */
-  _Alignas(
-      128) _Atomic uint32_t acks; /* futex: frames that consumers are done with, all together */
-  _Atomic int waits;              /* the producer sleeps on it */
+  /* A futex: frames that consumers are done with, all together. */
+  _Alignas(128) _Atomic uint32_t acks;
+  _Atomic int waits; /* the producer sleeps on it */
   int producer_pid;
   int consumer_pids[BENCH_CONSUMERS_MAX];
-  gint64
-      wall_ns; /* from the first measured frame's turn to the last consumer's end with the last */
+  /* From the first measured frame's turn to the last consumer's end with the last. */
+  gint64 wall_ns;
   gint64 daemon_cpu_ns;
   BenchReport producer;
   BenchReport consumers[BENCH_CONSUMERS_MAX];
   gint64 sent_ns[BENCH_FRAMES_MAX + 1];     /* by frame: just before publish() */
   guint32 publish_ns[BENCH_FRAMES_MAX + 1]; /* acquire() and publish() together */
-  _Alignas(4096) char area[BENCH_AREA];
+  _Alignas(BENCH_PAGE) char area[BENCH_AREA];
   guint32 latency_ns[]; /* by consumer, then by frame; 0: never held */
 } BenchShared;
 

@@ -10,8 +10,7 @@ typedef struct
 {
   int n;
   mqd_t *queues;
-  gsize
-      message_size; /* bytes: the most that a message has, and the least that mq_receive() wants */
+  gsize message_size; /* bytes: a message's most, and the least that mq_receive() wants */
 } BenchQueues;
 
 /* Why there can be none, or NULL. (transfer full) */

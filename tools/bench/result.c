@@ -124,7 +124,8 @@ add_costs (JsonBuilder *builder, const BenchCell *cell, BenchShared *shared)
       pss += shared->consumers[i].pss_bytes;
       first_frame_ns = MAX (first_frame_ns, shared->consumers[i].first_frame_ns);
     }
-  add_int (builder, "frames", (gint64) producer->frames + 1); /* costs are those of all but the first */
+  /* Costs are those of all but the first. */
+  add_int (builder, "frames", (gint64) producer->frames + 1);
   add_double (builder, "fps",
               (double) (producer->frames + 1) * 1e9 / (double) MAX (shared->wall_ns, 1));
   add_int (builder, "wall_ns", shared->wall_ns);

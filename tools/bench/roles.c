@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <sched.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -14,6 +10,7 @@
 
 #include "bell.h"
 #include "cell.h"
+#include "smaps.h"
 
 #define WARM_UP_INTERVAL_NS (5 * 1000 * 1000) /* of cells that are measured back to back */
 #define WARM_UP_MOST_NS (500 * 1000 * 1000)   /* once all have seen a frame: large ones are slow */
@@ -66,64 +63,6 @@ faults (void)
   return (guint64) usage.ru_minflt + (guint64) usage.ru_majflt;
 }
 
-/* Shared pages by the share of this process. */
-static guint64
-pss_bytes (const char *path, const BenchShared *shared)
-{
-  FILE *file = fopen (path, "re");
-  char line[512], flags[8];
-  unsigned long begin, kilobytes;
-  gboolean counts = TRUE;
-  guint64 sum = 0;
-
-  while (file && fgets (line, sizeof line, file))
-    if (sscanf (line, "%lx-%*x %7s", &begin, flags) == 2)
-      counts = begin != (unsigned long) shared;
-    else if (counts && sscanf (line, "Pss: %lu kB", &kilobytes) == 1)
-      sum += kilobytes * 1024;
-  if (file)
-    fclose (file);
-  return sum;
-}
-
-/* Allocated bytes of the file with that inode, if a descriptor is open; -1: none is. */
-static gint64
-allocated_bytes (unsigned long inode)
-{
-  struct stat info;
-
-  for (int fd = 0; fd < 1024; fd++)
-    if (fstat (fd, &info) == 0 && info.st_ino == inode && S_ISREG (info.st_mode))
-      return (gint64) info.st_blocks * 512;
-  return -1;
-}
-
-/* Of shared mappings, but for the harness's own: what is allocated, or if that is not known, resident. */
-static guint64
-shared_bytes (const BenchShared *shared)
-{
-  FILE *file = fopen ("/proc/self/smaps", "re");
-  char line[512], flags[8];
-  unsigned long begin, inode, kilobytes;
-  gboolean resident = FALSE;
-  guint64 sum = 0;
-
-  while (file && fgets (line, sizeof line, file))
-    if (sscanf (line, "%lx-%*x %7s %*x %*s %lu", &begin, flags, &inode) == 3)
-      {
-        gboolean counts = flags[3] == 's' && begin != (unsigned long) shared;
-        gint64 bytes = counts ? allocated_bytes (inode) : 0;
-
-        resident = bytes < 0;
-        sum += (guint64) MAX (bytes, 0);
-      }
-    else if (resident && sscanf (line, "Rss: %lu kB", &kilobytes) == 1)
-      sum += kilobytes * 1024;
-  if (file)
-    fclose (file);
-  return sum;
-}
-
 /* Begins (sign -1) and ends (+1) what is counted: from the first frame that is measured, without it, since
  * that one may meet code and pages for the first time. */
 static void
@@ -155,7 +94,7 @@ fail (Role *role, GError *error)
 static int
 end (Role *role)
 {
-  role->report->pss_bytes += pss_bytes ("/proc/self/smaps", role->shared);
+  role->report->pss_bytes += bench_pss_bytes (getpid (), role->shared);
   if (role->cell->way->close)
     role->cell->way->close (&role->end);
   return 0;
@@ -264,17 +203,16 @@ await_all_seen (Role *role, guint64 frame)
       bench_sleep_until (bench_now_ns () + 20000);
 }
 
-/* While every consumer is there: the producer's, and a daemon's. */
+/* While every consumer is there, and once the rest is counted, since this costs time and pages: the
+ * producer's, and a daemon's. */
 static void
 measure_memory (Role *role)
 {
   const BenchWay *way = role->cell->way;
-  g_autofree char *path = way->daemon_pid
-                              ? g_strdup_printf ("/proc/%d/smaps", way->daemon_pid (role->end.link))
-                              : NULL;
 
-  role->report->shared_bytes = shared_bytes (role->shared);
-  role->report->pss_bytes = path ? pss_bytes (path, role->shared) : 0;
+  role->report->shared_bytes = bench_shared_bytes (role->shared);
+  if (way->daemon_pid)
+    role->report->pss_bytes = bench_pss_bytes (way->daemon_pid (role->end.link), role->shared);
 }
 
 /* The frames that are measured; returns the last one's number, or 0. */
@@ -309,8 +247,6 @@ send_frames (Role *role, guint64 first, GError **error)
         {
           await_all_seen (role, frame);
           role->shared->wall_ns = bench_now_ns () - start_ns;
-          measure_memory (role);
-          atomic_store (&role->shared->over, 1);
           return frame;
         }
     }
@@ -336,8 +272,12 @@ produce (Role *role, GError **error)
   last = send_frames (role, first, error);
   count (role, +1);
   shared->daemon_cpu_ns += have_daemon ? cpu_ns (daemon) : 0;
-  role->report->frames = last ? last - first : 0;
-  return last != 0;
+  if (!last)
+    return FALSE;
+  role->report->frames = last - first;
+  measure_memory (role);
+  atomic_store (&shared->over, 1);
+  return TRUE;
 }
 
 /* Of the results, so that noting them faults no page: `item` bytes for each frame. */
@@ -345,7 +285,7 @@ static void
 populate (const BenchCell *cell, gpointer begin, gsize item)
 {
   gsize size = item * MIN ((gsize) cell->frames + 1000, BENCH_FRAMES_MAX + 1);
-  guintptr page = (guintptr) begin & ~(guintptr) 4095;
+  guintptr page = (guintptr) begin & ~(guintptr) (BENCH_PAGE - 1);
 
   madvise ((gpointer) page, (guintptr) begin + size - page, MADV_POPULATE_WRITE);
 }

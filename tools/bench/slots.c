@@ -5,9 +5,6 @@
 
 #include "bell.h"
 
-#define DEFAULT_SLOTS 3
-#define PAGE 4096 /* each slot begins at one */
-
 typedef struct
 {
   BenchWaiter waiter; /* consumer */
@@ -15,21 +12,15 @@ typedef struct
 } Data;
 
 static gsize
-round_up (gsize size, gsize page)
+slot_size (const BenchCell *cell)
 {
-  return (size + page - 1) / page * page;
-}
-
-static guint
-n_slots (const BenchCell *cell)
-{
-  return cell->slots ? (guint) cell->slots : DEFAULT_SLOTS;
+  return bench_round_up (cell->size, BENCH_PAGE);
 }
 
 gsize
 bench_slots_size (const BenchCell *cell, gsize page)
 {
-  return round_up (n_slots (cell) * round_up (cell->size, PAGE), page);
+  return bench_round_up (bench_n_slots (cell, BENCH_SLOTS) * slot_size (cell), page);
 }
 
 BenchSlots *
@@ -37,8 +28,8 @@ bench_slots_new (const BenchCell *cell, gsize page, BenchMapSlots map, GError **
 {
   BenchSlots *slots = g_new0 (BenchSlots, 1);
 
-  slots->slots = n_slots (cell);
-  slots->slot_size = round_up (cell->size, PAGE);
+  slots->slots = bench_n_slots (cell, BENCH_SLOTS);
+  slots->slot_size = slot_size (cell);
   slots->size = bench_slots_size (cell, page);
   slots->memory = map (slots->size, error);
   return slots;
@@ -54,25 +45,33 @@ bench_slots_finish (const BenchCell *cell, gpointer link)
   g_free (slots);
 }
 
+gpointer
+bench_slots_map (gsize size, GError **error)
+{
+  return bench_map (size, TRUE);
+}
+
+gboolean
+bench_slots_populate (const BenchSlots *slots, const BenchEnd *end, GError **error)
+{
+  int advice = end->consumer < 0 ? MADV_POPULATE_WRITE : MADV_POPULATE_READ;
+
+  return madvise (slots->memory, slots->size, advice) == 0 || bench_fail (error, "map the slots");
+}
+
 gboolean
 bench_slots_open (BenchEnd *end, GError **error)
 {
-  const BenchSlots *slots = end->link;
   Data *data = g_new0 (Data, 1);
 
   data->waiter.wait = (BenchWait) end->cell->way->variant;
   data->waiter.interval_ns = end->cell->interval_ns;
   end->data = data;
-  /* Not a word about it in the page tables that fork() copied: no faults later. */
-  if (madvise (slots->memory, slots->size,
-               end->consumer < 0 ? MADV_POPULATE_WRITE : MADV_POPULATE_READ)
-      != 0)
-    return bench_fail (error, "map the slots");
-  return TRUE;
+  return bench_slots_populate (end->link, end, error);
 }
 
-static char *
-slot (const BenchSlots *slots, uint32_t frame)
+gpointer
+bench_slots_at (const BenchSlots *slots, uint32_t frame)
 {
   return slots->memory + frame % slots->slots * slots->slot_size;
 }
@@ -82,7 +81,7 @@ bench_slots_acquire (BenchEnd *end, GError **error)
 {
   const Data *data = end->data;
 
-  return slot (end->link, data->next);
+  return bench_slots_at (end->link, data->next);
 }
 
 gboolean
@@ -100,7 +99,7 @@ bench_slots_receive (BenchEnd *end, GError **error)
 {
   Data *data = end->data;
 
-  return slot (end->link, bench_bell_wait (end->cell->area, &data->waiter) - 1);
+  return bench_slots_at (end->link, bench_bell_wait (end->cell->area, &data->waiter) - 1);
 }
 
 void

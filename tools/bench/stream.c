@@ -45,19 +45,6 @@ bench_stream_finish (const BenchCell *cell, gpointer link)
 }
 
 gboolean
-bench_stream_open (BenchEnd *end, GError **error)
-{
-  end->data = bench_map (end->cell->size, FALSE);
-  return TRUE;
-}
-
-gpointer
-bench_stream_acquire (BenchEnd *end, GError **error)
-{
-  return end->data;
-}
-
-gboolean
 bench_stream_publish (BenchEnd *end, GError **error)
 {
   const BenchStream *stream = end->link;
@@ -80,13 +67,6 @@ bench_stream_receive (BenchEnd *end, GError **error)
     return NULL;
   end->copied += end->cell->size;
   return end->data;
-}
-
-void
-bench_stream_close (BenchEnd *end)
-{
-  if (end->data)
-    munmap (end->data, end->cell->size);
 }
 
 gboolean
@@ -122,7 +102,7 @@ bench_buffers_open (BenchEnd *end, gsize capacity, int fd, GError **error)
   gsize size = end->cell->size;
 
   buffers->fd = fd;
-  buffers->buffer_size = (size + 4095) & ~(gsize) 4095;
+  buffers->buffer_size = bench_round_up (size, BENCH_PAGE);
   buffers->n = 1 + (guint) ((capacity + size - 1) / size);
   size = buffers->n * buffers->buffer_size;
   if (fd >= 0 && ftruncate (fd, (off_t) size) != 0)
@@ -147,13 +127,26 @@ bench_buffers_acquire (BenchEnd *end, GError **error)
   return buffers->memory + bench_buffers_offset (buffers);
 }
 
+gboolean
+bench_buffers_publish (BenchEnd *end, BenchSendBuffer send, GError **error)
+{
+  const BenchStream *stream = end->link;
+  BenchBuffers *buffers = end->data;
+
+  for (int i = 0; i < stream->n; i++)
+    if (!send (stream->pipes[i].write_fd, buffers, end->cell->size, error))
+      return FALSE;
+  buffers->next++;
+  return TRUE;
+}
+
 void
 bench_buffers_close (BenchEnd *end)
 {
   BenchBuffers *buffers = end->data;
 
   if (end->consumer >= 0)
-    bench_stream_close (end);
+    bench_frame_close (end);
   else if (buffers)
     {
       if (buffers->fd >= 0)

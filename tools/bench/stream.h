@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "way.h"
+#include "frame.h"
 
 /*
  * What the ways share that send a frame's bytes through a stream for each consumer: they differ in how
@@ -28,12 +28,15 @@ typedef gboolean (*BenchMakePipe) (BenchPipe *pipe, GError **error);
 BenchStream *bench_stream_new (const BenchCell *cell, BenchMakePipe make, GError **error);
 void bench_stream_finish (const BenchCell *cell, gpointer link);
 
-/* end->data is the end's only frame: the producer writes it again and again. */
-gboolean bench_stream_open (BenchEnd *end, GError **error);
-gpointer bench_stream_acquire (BenchEnd *end, GError **error);
+/* Between ends that have a frame of their own. */
 gboolean bench_stream_publish (BenchEnd *end, GError **error);
 gconstpointer bench_stream_receive (BenchEnd *end, GError **error);
-void bench_stream_close (BenchEnd *end);
+
+/* Of a BenchWay with a frame of its own at both ends: all but name, title and prepare(). */
+#define BENCH_STREAM_MEMBERS                                                                       \
+  .copies = TRUE, .finish = bench_stream_finish, .open_producer = bench_frame_open,                \
+  .open_consumer = bench_frame_open, .acquire = bench_frame_acquire,                               \
+  .publish = bench_stream_publish, .receive = bench_stream_receive, .close = bench_frame_close
 
 /* A pipe as BenchMakePipe, of BENCH_PIPE_BYTES if the user's pipes are not too many. */
 gboolean bench_stream_make_pipe (BenchPipe *pipe, GError **error);
@@ -53,11 +56,20 @@ typedef struct
   int fd; /* that the memory is of; -1: none */
 } BenchBuffers;
 
-/* As end->data, for streams that hold at most `capacity` bytes; pages of `fd`, which it owns from now on, or
- * private ones if that is -1. */
+/* As end->data, for streams that hold at most `capacity` bytes; pages of `fd`, which it owns from now on,
+ * or private ones if that is -1. */
 gboolean bench_buffers_open (BenchEnd *end, gsize capacity, int fd, GError **error);
 /* Where in the memory the frame is that is being written. */
 gsize bench_buffers_offset (const BenchBuffers *buffers);
 gpointer bench_buffers_acquire (BenchEnd *end, GError **error);
-/* Of both ends: a consumer's is that of bench_stream_open(). */
+/* Sends the frame that is being written to one consumer. */
+typedef gboolean (*BenchSendBuffer) (int fd, const BenchBuffers *buffers, gsize size,
+                                     GError **error);
+gboolean bench_buffers_publish (BenchEnd *end, BenchSendBuffer send, GError **error);
+/* Of both ends: a consumer has a frame of its own. */
 void bench_buffers_close (BenchEnd *end);
+
+/* Of a BenchWay with such a producer: all but name, title, prepare(), open_producer() and publish(). */
+#define BENCH_BUFFERS_MEMBERS                                                                      \
+  .copies = TRUE, .finish = bench_stream_finish, .open_consumer = bench_frame_open,                \
+  .acquire = bench_buffers_acquire, .receive = bench_stream_receive, .close = bench_buffers_close

@@ -70,7 +70,7 @@ open_end (BenchEnd *end, GError **error)
 {
   Data *data = end->data = g_new0 (Data, 1);
   gsize size = end->cell->size;
-  int n = end->cell->slots ? end->cell->slots : DEFAULT_MEMFDS;
+  int n = (int) bench_n_slots (end->cell, DEFAULT_MEMFDS);
 
   data->fds = g_new (int, n);
   data->memory = g_new0 (gpointer, n);

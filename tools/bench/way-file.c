@@ -22,14 +22,10 @@ refuse (const BenchCell *cell)
 {
   struct statfs system;
 
-  if (statfs (FOLDER, &system) != 0)
-    return g_strdup_printf (FOLDER ": %s", g_strerror (errno));
-  if (system.f_type == TMPFS_MAGIC || system.f_type == RAMFS_MAGIC)
+  if (statfs (FOLDER, &system) == 0
+      && (system.f_type == TMPFS_MAGIC || system.f_type == RAMFS_MAGIC))
     return g_strdup (FOLDER " is in memory, not on a disk");
-  if (system.f_bavail * (guint64) system.f_bsize < bench_slots_size (cell, 4096))
-    return g_strdup_printf (FOLDER " has no room for %.0f MB",
-                            (double) bench_slots_size (cell, 4096) / 1e6);
-  return NULL;
+  return bench_refuse_room (FOLDER, bench_slots_size (cell, BENCH_PAGE));
 }
 
 static gpointer
@@ -59,7 +55,7 @@ map (gsize size, GError **error)
 static gpointer
 prepare (const BenchCell *cell, GError **error)
 {
-  return bench_slots_new (cell, 4096, map, error);
+  return bench_slots_new (cell, BENCH_PAGE, map, error);
 }
 
 const BenchWay bench_way_file = {
@@ -68,11 +64,5 @@ const BenchWay bench_way_file = {
   .variant = BENCH_SLEEP,
   .refuse = refuse,
   .prepare = prepare,
-  .finish = bench_slots_finish,
-  .open_producer = bench_slots_open,
-  .open_consumer = bench_slots_open,
-  .acquire = bench_slots_acquire,
-  .publish = bench_slots_publish,
-  .receive = bench_slots_receive,
-  .close = bench_slots_close,
+  BENCH_SLOTS_MEMBERS,
 };

@@ -18,7 +18,6 @@ enum
 
 #ifdef HAVE_GST
 
-#include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -77,7 +76,7 @@ kind_of (const BenchCell *cell)
 static guint
 slots (const BenchCell *cell)
 {
-  return cell->slots ? (guint) cell->slots : DEFAULT_SLOTS;
+  return bench_n_slots (cell, DEFAULT_SLOTS);
 }
 
 static guint64
@@ -115,16 +114,11 @@ static char *
 refuse_area (const BenchCell *cell)
 {
   guint64 size = shm_size (cell);
-  struct statvfs found;
 
   if (size > G_MAXUINT32)
     return g_strdup_printf ("%u frames need %.1f GiB, and shmsink takes at most 4", slots (cell),
                             (double) size / (1 << 30));
-  if (statvfs ("/dev/shm", &found) == 0 && (guint64) found.f_bavail * found.f_frsize < size)
-    return g_strdup_printf ("%u frames need %.0f MB in /dev/shm, which has %.0f", slots (cell),
-                            (double) size / 1e6,
-                            (double) found.f_bavail * (double) found.f_frsize / 1e6);
-  return NULL;
+  return bench_refuse_room ("/dev/shm", size);
 }
 
 static char *

@@ -23,36 +23,22 @@ const BenchWay bench_way_iceoryx = { .name = "iceoryx", .title = "iceoryx", .ref
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
-#include <poll.h>
 #include <signal.h>
-#include <string.h>
 #include <sys/file.h>
-#include <sys/pidfd.h>
-#include <sys/prctl.h>
-#include <sys/statvfs.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <iceoryx_binding_c/api.h>
 #include <iceoryx_binding_c/config.h>
 
-#include "bell.h"
+#include "daemon.h"
 
 #define QUEUE 4      /* frames that wait for a consumer; a newer one discards the oldest */
 #define ALIGNMENT 64 /* of frames: what video code asks for */
 #define CHUNK_EXTRA (2 * ALIGNMENT)   /* of each chunk: its header, and what aligns the frame */
 #define MANAGEMENT_BYTES (80LL << 20) /* RouDi's own: 66 MB in 2.0.3 */
-#define MOST_BYTES (8LL << 30)        /* as of other ways, but for chunks that it needs */
-#define READY_NS (15 * 1000000000LL)  /* RouDi writes zeros to all chunks first */
 #define READY "RouDi is ready for clients"
 #define LOCK "/tmp/iox-unique-roudi.lock"
 #define MANAGEMENT "/dev/shm/iceoryx_mgmt"
-
-typedef struct
-{
-  GPid pid;
-  int pidfd, out; /* -1: none */
-} Link;
 
 typedef struct
 {
@@ -96,18 +82,11 @@ static char *
 refuse_memory (const BenchCell *cell)
 {
   gint64 bytes = chunks (cell) * (gint64) (cell->size + CHUNK_EXTRA) + MANAGEMENT_BYTES;
-  struct statvfs shm;
-  gint64 room = 0;
 
-  if (bytes > MOST_BYTES)
+  if (bytes > BENCH_MOST_BYTES)
     return g_strdup_printf ("%d chunks of %.1f MB need %.1f GiB, more than 8", chunks (cell),
                             (double) cell->size / 1e6, (double) bytes / (1 << 30));
-  if (statvfs ("/dev/shm", &shm) == 0)
-    room = (gint64) (shm.f_bavail * shm.f_frsize);
-  if (bytes > room)
-    return g_strdup_printf ("iceoryx needs %.1f MB of /dev/shm, where %.1f MB are free",
-                            (double) bytes / 1e6, (double) room / 1e6);
-  return NULL;
+  return bench_refuse_room ("/dev/shm", (guint64) bytes);
 }
 
 static char *
@@ -129,84 +108,20 @@ refuse (const BenchCell *cell)
   return refuse_memory (cell);
 }
 
-static void
-set_up_roudi (gpointer data)
-{
-  prctl (PR_SET_PDEATHSIG, SIGTERM);
-}
-
-static gboolean
-start_roudi (Link *link, const BenchCell *cell, GError **error)
-{
-  g_autofree char *toml = g_build_filename (cell->folder, "roudi.toml", NULL),
-                  *log = g_build_filename (cell->folder, "roudi.log", NULL), *text = NULL;
-  const char *argv[] = { "iox-roudi", "--config-file", toml, NULL };
-  gsize size = (cell->size + CHUNK_EXTRA + 31) & ~(gsize) 31;
-  int pipe_fd[2], log_fd;
-  gboolean done;
-
-  text = g_strdup_printf ("[general]\nversion = 1\n\n[[segment]]\n\n[[segment.mempool]]\n"
-                          "size = %" G_GSIZE_FORMAT "\ncount = %d\n",
-                          size, chunks (cell));
-  if (!g_file_set_contents (toml, text, -1, error))
-    return FALSE;
-  if (pipe2 (pipe_fd, O_CLOEXEC) != 0)
-    return bench_fail (error, "make a pipe");
-  link->out = pipe_fd[0];
-  log_fd = open (log, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-  done = g_spawn_async_with_fds (NULL, (char **) argv, NULL,
-                                 G_SPAWN_SEARCH_PATH | G_SPAWN_DO_NOT_REAP_CHILD, set_up_roudi,
-                                 NULL, &link->pid, -1, pipe_fd[1], log_fd, error);
-  if (log_fd >= 0)
-    close (log_fd);
-  close (pipe_fd[1]);
-  link->pidfd = done ? pidfd_open (link->pid, 0) : -1;
-  return done && (link->pidfd >= 0 || bench_fail (error, "open RouDi's pid"));
-}
-
-static gboolean
-await_roudi (Link *link, const BenchCell *cell, GError **error)
-{
-  g_autofree char *log = g_build_filename (cell->folder, "roudi.log", NULL), *text = NULL;
-  char said[4096] = "";
-  gsize length = 0;
-  gint64 give_up_ns = bench_now_ns () + READY_NS, left_ns;
-
-  while (!strstr (said, READY) && (left_ns = give_up_ns - bench_now_ns ()) > 0)
-    {
-      struct pollfd wait = { .fd = link->out, .events = POLLIN };
-      ssize_t n;
-
-      if (poll (&wait, 1, (int) (left_ns / 1000000)) <= 0)
-        continue;
-      n = read (link->out, said + length, sizeof said - 1 - length);
-      if (n <= 0)
-        break;
-      length += (gsize) n;
-    }
-  if (strstr (said, READY))
-    return TRUE;
-  g_file_get_contents (log, &text, NULL, NULL);
-  g_set_error (error, G_IO_ERROR, G_IO_ERROR_FAILED, "iox-roudi did not start: %s",
-               text ? g_strstrip (text) : "it says nothing");
-  return FALSE;
-}
-
 static gpointer
 prepare (const BenchCell *cell, GError **error)
 {
-  Link *link = g_new0 (Link, 1);
+  g_autofree char *toml = g_build_filename (cell->folder, "roudi.toml", NULL), *text = NULL;
+  char *argv[] = { "iox-roudi", "--config-file", toml, NULL };
+  /* Asked to end it removes its shared memory, which else nobody would. */
+  BenchDaemon roudi = { .argv = argv, .ready = READY, .orphan_signal = SIGTERM };
 
-  link->pidfd = link->out = -1;
-  if (start_roudi (link, cell, error))
-    await_roudi (link, cell, error);
-  return link;
-}
-
-static int
-daemon_pid (gpointer link)
-{
-  return ((Link *) link)->pid;
+  text = g_strdup_printf ("[general]\nversion = 1\n\n[[segment]]\n\n[[segment.mempool]]\n"
+                          "size = %" G_GSIZE_FORMAT "\ncount = %d\n",
+                          bench_round_up (cell->size + CHUNK_EXTRA, 32), chunks (cell));
+  if (!g_file_set_contents (toml, text, -1, error))
+    return NULL;
+  return bench_daemon_new (cell, &roudi, error);
 }
 
 static char *
@@ -253,22 +168,12 @@ remove_residue (const BenchCell *cell)
 }
 
 /* Killed, not ended: it would signal the processes that it knows, whose ids may be others' by now. */
+/* Killed, not ended: it would signal the processes that it knows, whose ids may be others' by now. */
 static void
-finish (const BenchCell *cell, gpointer data)
+finish (const BenchCell *cell, gpointer link)
 {
-  Link *link = data;
-  siginfo_t info;
-
-  if (link->pidfd >= 0)
-    {
-      pidfd_send_signal (link->pidfd, SIGKILL, NULL, 0);
-      waitid (P_PIDFD, (id_t) link->pidfd, &info, WEXITED);
-      close (link->pidfd);
-    }
-  if (link->out >= 0)
-    close (link->out);
+  bench_daemon_finish (cell, link);
   remove_residue (cell);
-  g_free (link);
 }
 
 /* ---- the ends ---- */
@@ -394,7 +299,7 @@ const BenchWay bench_way_iceoryx = {
   .refuse = refuse,
   .prepare = prepare,
   .finish = finish,
-  .daemon_pid = daemon_pid,
+  .daemon_pid = bench_daemon_pid,
   .open_producer = open_producer,
   .open_consumer = open_consumer,
   .acquire = acquire,

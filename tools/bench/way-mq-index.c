@@ -6,30 +6,27 @@
  * consumer makes the producer wait instead of reading what is being written.
  */
 
-#include <sys/mman.h>
-
 #include "queue.h"
+#include "slots.h"
 #include "ways.h"
 
-#define DEFAULT_SLOTS 3
+#define LEAST_SLOTS 3
 
 typedef struct
 {
   BenchQueues *queues;
-  char *memory;
-  gsize slot_size;
-  guint slots;
+  BenchSlots *slots;
 } Link;
 
 static gpointer
 prepare (const BenchCell *cell, GError **error)
 {
   Link *link = g_new0 (Link, 1);
+  BenchCell enough = *cell;
 
-  link->slots = (guint) MAX (DEFAULT_SLOTS, cell->slots);
-  link->slot_size = (cell->size + 4095) & ~(gsize) 4095;
-  link->memory = bench_map (link->slots * link->slot_size, TRUE);
-  link->queues = bench_queues_new (cell, (glong) link->slots - 2, sizeof (guint), error);
+  enough.slots = MAX (LEAST_SLOTS, cell->slots);
+  link->slots = bench_slots_new (&enough, BENCH_PAGE, bench_slots_map, error);
+  link->queues = bench_queues_new (cell, enough.slots - 2, sizeof (guint), error);
   return link;
 }
 
@@ -39,7 +36,7 @@ finish (const BenchCell *cell, gpointer data)
   Link *link = data;
 
   bench_queues_free (link->queues);
-  munmap (link->memory, link->slots * link->slot_size);
+  bench_slots_finish (cell, link->slots);
   g_free (link);
 }
 
@@ -48,12 +45,8 @@ open_end (BenchEnd *end, GError **error)
 {
   const Link *link = end->link;
 
-  end->data = g_new0 (guint, 1); /* producer: frames so far; consumer: the slot that was received */
-  if (madvise (link->memory, link->slots * link->slot_size,
-               end->consumer < 0 ? MADV_POPULATE_WRITE : MADV_POPULATE_READ)
-      != 0)
-    return bench_fail (error, "map the slots");
-  return TRUE;
+  end->data = g_new0 (guint, 1); /* producer: frames so far; consumer: what was received */
+  return bench_slots_populate (link->slots, end, error);
 }
 
 static gpointer
@@ -62,14 +55,14 @@ acquire (BenchEnd *end, GError **error)
   const Link *link = end->link;
   const guint *frames = end->data;
 
-  return link->memory + *frames % link->slots * link->slot_size;
+  return bench_slots_at (link->slots, *frames);
 }
 
 static gboolean
 publish (BenchEnd *end, GError **error)
 {
   const Link *link = end->link;
-  guint *frames = end->data, slot = (*frames)++ % link->slots;
+  guint *frames = end->data, slot = (*frames)++ % link->slots->slots;
 
   for (int i = 0; i < link->queues->n; i++)
     if (!bench_queue_send (link->queues->queues[i], &slot, sizeof slot, error))
@@ -85,7 +78,7 @@ receive (BenchEnd *end, GError **error)
 
   if (bench_queue_receive (link->queues, end->consumer, slot, error) < 0)
     return NULL;
-  return link->memory + *slot * link->slot_size;
+  return bench_slots_at (link->slots, *slot);
 }
 
 static void

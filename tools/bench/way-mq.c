@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <sys/mman.h>
 
+#include "frame.h"
 #include "queue.h"
 #include "ways.h"
 
@@ -34,12 +35,6 @@ open_end (BenchEnd *end, GError **error)
 {
   end->data = bench_map (memory_size (end), FALSE);
   return TRUE;
-}
-
-static gpointer
-acquire (BenchEnd *end, GError **error)
-{
-  return end->data;
 }
 
 static gboolean
@@ -105,7 +100,7 @@ const BenchWay bench_way_mq = {
   .finish = finish,
   .open_producer = open_end,
   .open_consumer = open_end,
-  .acquire = acquire,
+  .acquire = bench_frame_acquire,
   .publish = publish,
   .receive = receive,
   .close = close_end,

@@ -10,6 +10,7 @@
 
 #ifdef HAVE_PIPEWIRE
 
+#include <signal.h>
 #include <stdatomic.h>
 
 #include <pipewire/pipewire.h>
@@ -33,11 +34,6 @@ static const char config[]
       "  { name = libpipewire-module-adapter }\n"
       "  { name = libpipewire-module-link-factory }\n"
       "]\n";
-
-typedef struct
-{
-  pid_t daemon;
-} Link;
 
 /* In the area that all processes share. */
 typedef struct
@@ -71,7 +67,7 @@ typedef struct
 static guint
 slots (const BenchCell *cell)
 {
-  return cell->slots ? (guint) cell->slots : DEFAULT_SLOTS;
+  return bench_n_slots (cell, DEFAULT_SLOTS);
 }
 
 static char *
@@ -94,26 +90,12 @@ prepare (const BenchCell *cell, GError **error)
   const char *variables[]
       = { "PIPEWIRE_CONFIG_DIR", cell->folder, "PIPEWIRE_RUNTIME_DIR", cell->folder, NULL };
   char *argv[] = { "pipewire", "-c", "bench.conf", NULL };
-  Link *link = g_new0 (Link, 1);
+  BenchDaemon daemon
+      = { .argv = argv, .variables = variables, .socket = socket, .orphan_signal = SIGKILL };
 
-  if (g_file_set_contents (path, config, -1, error))
-    link->daemon = bench_daemon_start (argv, variables, socket, error);
-  return link;
-}
-
-static void
-finish (const BenchCell *cell, gpointer data)
-{
-  Link *link = data;
-
-  bench_daemon_end (link->daemon);
-  g_free (link);
-}
-
-static int
-daemon_pid (gpointer link)
-{
-  return ((Link *) link)->daemon;
+  if (!g_file_set_contents (path, config, -1, error))
+    return NULL;
+  return bench_daemon_new (cell, &daemon, error);
 }
 
 /* ---- events; all in the thread that iterates the loop ---- */
@@ -470,8 +452,8 @@ const BenchWay bench_way_pipewire = {
   .title = "PipeWire",
   .refuse = refuse,
   .prepare = prepare,
-  .finish = finish,
-  .daemon_pid = daemon_pid,
+  .finish = bench_daemon_finish,
+  .daemon_pid = bench_daemon_pid,
   .open_producer = open_producer,
   .open_consumer = open_consumer,
   .acquire = acquire,

@@ -8,8 +8,6 @@
 #include "ring.h"
 #include "ways.h"
 
-#define DEFAULT_BUFFERS 3
-
 /* Shared. */
 typedef struct
 {
@@ -29,7 +27,7 @@ prepare (const BenchCell *cell, GError **error)
 {
   Link *link = bench_map (link_size (cell), TRUE);
 
-  link->buffers = cell->slots ? (guint) cell->slots : DEFAULT_BUFFERS;
+  link->buffers = bench_n_slots (cell, BENCH_SLOTS);
   link->ring.consumers = cell->n_consumers;
   return link;
 }

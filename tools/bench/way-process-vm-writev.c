@@ -5,6 +5,7 @@
 
 #include <sys/mman.h>
 
+#include "frame.h"
 #include "peer-memory.h"
 #include "ring.h"
 #include "ways.h"
@@ -43,28 +44,16 @@ finish (const BenchCell *cell, gpointer link)
 }
 
 static gboolean
-open_producer (BenchEnd *end, GError **error)
-{
-  end->data = bench_map (end->cell->size, FALSE);
-  return TRUE;
-}
-
-static gboolean
 open_consumer (BenchEnd *end, GError **error)
 {
   Inbox *inbox = end->link;
 
   bench_peer_memory_allow ();
-  end->data = bench_map (end->cell->size, FALSE);
+  if (!bench_frame_open (end, error))
+    return FALSE;
   inbox[end->consumer].memory = (guintptr) end->data;
   bench_ring_attach (ring (end, end->consumer), 0);
   return TRUE;
-}
-
-static gpointer
-acquire (BenchEnd *end, GError **error)
-{
-  return end->data;
 }
 
 static gboolean
@@ -101,13 +90,6 @@ release (BenchEnd *end, GError **error)
   return TRUE;
 }
 
-static void
-close_end (BenchEnd *end)
-{
-  if (end->data)
-    munmap (end->data, end->cell->size);
-}
-
 const BenchWay bench_way_process_vm_writev = {
   .name = "process-vm-writev",
   .title = "process_vm_writev",
@@ -115,11 +97,11 @@ const BenchWay bench_way_process_vm_writev = {
   .refuse = bench_peer_memory_refuse,
   .prepare = prepare,
   .finish = finish,
-  .open_producer = open_producer,
+  .open_producer = bench_frame_open,
   .open_consumer = open_consumer,
-  .acquire = acquire,
+  .acquire = bench_frame_acquire,
   .publish = publish,
   .receive = receive,
   .release = release,
-  .close = close_end,
+  .close = bench_frame_close,
 };

@@ -46,26 +46,14 @@ send_frame (int fd, const BenchBuffers *buffers, gsize size, GError **error)
 static gboolean
 publish (BenchEnd *end, GError **error)
 {
-  const BenchStream *stream = end->link;
-  BenchBuffers *buffers = end->data;
-
-  for (int i = 0; i < stream->n; i++)
-    if (!send_frame (stream->pipes[i].write_fd, buffers, end->cell->size, error))
-      return FALSE;
-  buffers->next++;
-  return TRUE;
+  return bench_buffers_publish (end, send_frame, error);
 }
 
 const BenchWay bench_way_sendfile = {
   .name = "sendfile",
   .title = "sendfile to a unix socket",
-  .copies = TRUE,
   .prepare = prepare,
-  .finish = bench_stream_finish,
   .open_producer = open_producer,
-  .open_consumer = bench_stream_open,
-  .acquire = bench_buffers_acquire,
   .publish = publish,
-  .receive = bench_stream_receive,
-  .close = bench_buffers_close,
+  BENCH_BUFFERS_MEMBERS,
 };

@@ -5,16 +5,14 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "frame.h"
 #include "ring.h"
+#include "slots.h"
 #include "ways.h"
-
-#define DEFAULT_SLOTS 3
 
 typedef struct
 {
-  char *memory;
-  gsize slot_size;
-  guint slots;
+  BenchSlots *slots;
   BenchRing *ring;
 } Link;
 
@@ -23,9 +21,7 @@ prepare (const BenchCell *cell, GError **error)
 {
   Link *link = g_new0 (Link, 1);
 
-  link->slots = cell->slots ? (guint) cell->slots : DEFAULT_SLOTS;
-  link->slot_size = (cell->size + 4095) & ~(gsize) 4095;
-  link->memory = bench_map (link->slots * link->slot_size, TRUE);
+  link->slots = bench_slots_new (cell, BENCH_PAGE, bench_slots_map, error);
   link->ring = bench_map (bench_ring_size (cell->n_consumers), TRUE);
   link->ring->consumers = cell->n_consumers;
   return link;
@@ -36,7 +32,7 @@ finish (const BenchCell *cell, gpointer data)
 {
   Link *link = data;
 
-  munmap (link->memory, link->slots * link->slot_size);
+  bench_slots_finish (cell, link->slots);
   munmap (link->ring, bench_ring_size (cell->n_consumers));
   g_free (link);
 }
@@ -46,29 +42,20 @@ open_end (BenchEnd *end, GError **error)
 {
   const Link *link = end->link;
 
-  end->data = bench_map (end->cell->size, FALSE);
-  if (madvise (link->memory, link->slots * link->slot_size,
-               end->consumer < 0 ? MADV_POPULATE_WRITE : MADV_POPULATE_READ)
-      != 0)
-    return bench_fail (error, "map the slots");
+  if (!bench_frame_open (end, error) || !bench_slots_populate (link->slots, end, error))
+    return FALSE;
   if (end->consumer >= 0)
     bench_ring_attach (link->ring, end->consumer);
   return TRUE;
-}
-
-static gpointer
-acquire (BenchEnd *end, GError **error)
-{
-  return end->data;
 }
 
 static gboolean
 publish (BenchEnd *end, GError **error)
 {
   const Link *link = end->link;
-  uint32_t frame = bench_ring_acquire (link->ring, link->slots);
+  uint32_t frame = bench_ring_acquire (link->ring, link->slots->slots);
 
-  memcpy (link->memory + frame % link->slots * link->slot_size, end->data, end->cell->size);
+  memcpy (bench_slots_at (link->slots, frame), end->data, end->cell->size);
   end->copied += end->cell->size;
   bench_ring_publish (link->ring);
   return TRUE;
@@ -80,17 +67,10 @@ receive (BenchEnd *end, GError **error)
   const Link *link = end->link;
   uint32_t frame = bench_ring_receive (link->ring, end->consumer);
 
-  memcpy (end->data, link->memory + frame % link->slots * link->slot_size, end->cell->size);
+  memcpy (end->data, bench_slots_at (link->slots, frame), end->cell->size);
   end->copied += end->cell->size;
   bench_ring_release (link->ring, end->consumer);
   return end->data;
-}
-
-static void
-close_end (BenchEnd *end)
-{
-  if (end->data)
-    munmap (end->data, end->cell->size);
 }
 
 const BenchWay bench_way_shm_copy = {
@@ -101,8 +81,8 @@ const BenchWay bench_way_shm_copy = {
   .finish = finish,
   .open_producer = open_end,
   .open_consumer = open_end,
-  .acquire = acquire,
+  .acquire = bench_frame_acquire,
   .publish = publish,
   .receive = receive,
-  .close = close_end,
+  .close = bench_frame_close,
 };

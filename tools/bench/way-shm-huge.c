@@ -119,11 +119,5 @@ const BenchWay bench_way_shm_huge = {
   .variant = BENCH_SLEEP,
   .refuse = refuse,
   .prepare = prepare,
-  .finish = bench_slots_finish,
-  .open_producer = bench_slots_open,
-  .open_consumer = bench_slots_open,
-  .acquire = bench_slots_acquire,
-  .publish = bench_slots_publish,
-  .receive = bench_slots_receive,
-  .close = bench_slots_close,
+  BENCH_SLOTS_MEMBERS,
 };

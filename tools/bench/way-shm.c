@@ -10,23 +10,15 @@
 #include "ways.h"
 
 static gpointer
-map (gsize size, GError **error)
-{
-  return bench_map (size, TRUE);
-}
-
-static gpointer
 prepare (const BenchCell *cell, GError **error)
 {
-  return bench_slots_new (cell, 4096, map, error);
+  return bench_slots_new (cell, BENCH_PAGE, bench_slots_map, error);
 }
 
 #define WAY_SHM(name_, title_, variant_, spins_)                                                   \
   {                                                                                                \
     .name = name_, .title = title_, .variant = variant_, .spins = spins_, .prepare = prepare,      \
-    .finish = bench_slots_finish, .open_producer = bench_slots_open,                               \
-    .open_consumer = bench_slots_open, .acquire = bench_slots_acquire,                             \
-    .publish = bench_slots_publish, .receive = bench_slots_receive, .close = bench_slots_close,    \
+    BENCH_SLOTS_MEMBERS                                                                            \
   }
 
 const BenchWay bench_way_shm_futex

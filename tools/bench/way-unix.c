@@ -14,13 +14,6 @@ prepare (const BenchCell *cell, GError **error)
 const BenchWay bench_way_unix = {
   .name = "unix",
   .title = "unix socket",
-  .copies = TRUE,
   .prepare = prepare,
-  .finish = bench_stream_finish,
-  .open_producer = bench_stream_open,
-  .open_consumer = bench_stream_open,
-  .acquire = bench_stream_acquire,
-  .publish = bench_stream_publish,
-  .receive = bench_stream_receive,
-  .close = bench_stream_close,
+  BENCH_STREAM_MEMBERS,
 };

@@ -21,9 +21,9 @@ open_producer (BenchEnd *end, GError **error)
 }
 
 static gboolean
-splice_frame (int fd, gpointer frame, gsize size, GError **error)
+splice_frame (int fd, const BenchBuffers *buffers, gsize size, GError **error)
 {
-  struct iovec rest = { frame, size };
+  struct iovec rest = { buffers->memory + bench_buffers_offset (buffers), size };
 
   while (rest.iov_len)
     {
@@ -40,27 +40,14 @@ splice_frame (int fd, gpointer frame, gsize size, GError **error)
 static gboolean
 publish (BenchEnd *end, GError **error)
 {
-  const BenchStream *stream = end->link;
-  BenchBuffers *buffers = end->data;
-  gpointer frame = bench_buffers_acquire (end, error);
-
-  for (int i = 0; i < stream->n; i++)
-    if (!splice_frame (stream->pipes[i].write_fd, frame, end->cell->size, error))
-      return FALSE;
-  buffers->next++;
-  return TRUE;
+  return bench_buffers_publish (end, splice_frame, error);
 }
 
 const BenchWay bench_way_vmsplice = {
   .name = "vmsplice",
   .title = "vmsplice into a pipe",
-  .copies = TRUE,
   .prepare = prepare,
-  .finish = bench_stream_finish,
   .open_producer = open_producer,
-  .open_consumer = bench_stream_open,
-  .acquire = bench_buffers_acquire,
   .publish = publish,
-  .receive = bench_stream_receive,
-  .close = bench_buffers_close,
+  BENCH_BUFFERS_MEMBERS,
 };

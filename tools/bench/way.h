@@ -17,6 +17,9 @@
  *
  * open_consumer() runs while the producer is sending already: it sends until every consumer has had a
  * frame, and only afterwards is anything measured.
+ *
+ * What ways have in common is in frame.h, slots.h, stream.h, queue.h, ring.h, bell.h, peer-memory.h and
+ * daemon.h; way.c has what any may need.
  */
 
 typedef struct _BenchWay BenchWay;
@@ -37,12 +40,15 @@ typedef struct
   gboolean touch;     /* the whole frame is written and read */
   int producer_core;  /* consumers take the others in turn */
   const char *folder; /* of this cell alone, for sockets and files; it is removed afterwards */
-  gpointer area; /* BENCH_AREA bytes, zero at first, shared by all processes: a way's own words */
-  const int *consumer_pids; /* shared; each is set before open_consumer() */
-  const int *producer_pid;  /* shared; set before open_producer() */
+
+  /* Shared by all processes: */
+  gpointer area;            /* BENCH_AREA bytes, zero at first: a way's own words */
+  const int *consumer_pids; /* each is set before open_consumer() */
+  const int *producer_pid;  /* set before open_producer() */
 } BenchCell;
 
 #define BENCH_AREA (64 * 1024)
+#define BENCH_MOST_BYTES (8LL << 30) /* of frames that a cell may need */
 
 /* One end of a way: the producer, or one consumer. */
 typedef struct
@@ -50,13 +56,16 @@ typedef struct
   const BenchCell *cell;
   gpointer link; /* what prepare() returned */
   int consumer;  /* from 0; -1: the producer */
-  gint64
-      attach_ns;  /* consumer: when attaching began. Set before open_consumer(), which may move it:
-                        loading libraries is not attaching */
-  guint64 copied; /* bytes of frames that this end copied, or had the kernel or a library copy: the
-                        way adds to it wherever it copies */
-  gpointer data;  /* the way's own */
-  guint64 committed_slots, slot_bytes; /* producer: of a pool that knows; set by tally() */
+  gpointer data; /* the way's own */
+
+  /* Consumer: when attaching began. Set before open_consumer(), which may move it: loading libraries is
+   * not attaching. */
+  gint64 attach_ns;
+  /* Bytes of frames that this end copied, or had the kernel or a library copy: the way adds to it wherever
+   * it copies. */
+  guint64 copied;
+  /* Producer: of a pool that knows; set by tally(). */
+  guint64 committed_slots, slot_bytes;
 } BenchEnd;
 
 struct _BenchWay
@@ -89,7 +98,8 @@ struct _BenchWay
   /* FALSE with an error: what was read was not one frame. May be NULL. */
   gboolean (*release) (BenchEnd *end, GError **error);
 
-  /* Brings end->copied and the pool's slots up to date just before it is read, where counting takes time. May be NULL. */
+  /* Brings end->copied and the pool's slots up to date just before they are read, where counting takes
+   * time. May be NULL. */
   void (*tally) (BenchEnd *end);
 
   /* Frees end->data; also after a failed open. May be NULL. */
@@ -107,7 +117,17 @@ gboolean bench_fail (GError **error, const char *what);
 gboolean bench_write_all (int fd, gconstpointer data, gsize size, GError **error);
 gboolean bench_read_all (int fd, gpointer data, gsize size, GError **error);
 
-/* Page-aligned memory. Private memory is touched; what is shared with processes forked later is populated by
- * each of them, and not by the parent, whose share of it nobody would count. Aborts without memory. Unmap
- * with munmap(). */
+/* Page-aligned memory. Private memory is touched; what is shared with processes forked later is populated
+ * by each of them, and not by the parent, whose share of it nobody would count. Aborts without memory.
+ * Unmap with munmap(). */
 gpointer bench_map (gsize size, gboolean shared);
+
+#define BENCH_PAGE 4096
+gsize bench_round_up (gsize size, gsize unit);
+
+#define BENCH_SLOTS 3 /* by default, unless a way has a reason for others */
+/* Slots of the cell's pool, of a way that has `usual` ones by default. */
+guint bench_n_slots (const BenchCell *cell, guint usual);
+
+/* For refuse(): that so much does not fit in the folder's file system, or NULL. (transfer full) */
+char *bench_refuse_room (const char *folder, guint64 bytes);

@@ -5,12 +5,21 @@
 
 /* Every way, by the file that defines it. */
 
-extern const BenchWay bench_way_shm_futex, bench_way_shm_spin,
-    bench_way_shm_predict; /* way-shm.c */
-extern const BenchWay bench_way_shmframe, bench_way_shmframe_spin,
-    bench_way_shmframe_predict; /* way-shmframe.c */
-extern const BenchWay bench_way_gst_shmframe, bench_way_gst_shmsink, bench_way_gst_shmsink_copy,
-    bench_way_gst_unixfd; /* way-gst.c */
+/* way-shm.c */
+extern const BenchWay bench_way_shm_futex;
+extern const BenchWay bench_way_shm_spin;
+extern const BenchWay bench_way_shm_predict;
+
+/* way-shmframe.c */
+extern const BenchWay bench_way_shmframe;
+extern const BenchWay bench_way_shmframe_spin;
+extern const BenchWay bench_way_shmframe_predict;
+
+/* way-gst.c */
+extern const BenchWay bench_way_gst_shmframe;
+extern const BenchWay bench_way_gst_shmsink;
+extern const BenchWay bench_way_gst_shmsink_copy;
+extern const BenchWay bench_way_gst_unixfd;
 
 /* Files of one way: way-pipe.c and so on. */
 extern const BenchWay bench_way_pipe;
