@@ -38,7 +38,7 @@ typedef struct
 static pid_t
 start (Run *run, int consumer)
 {
-  pid_t pid = fork ();
+  pid_t parent = getpid (), pid = fork ();
 
   if (pid != 0)
     {
@@ -47,6 +47,8 @@ start (Run *run, int consumer)
     }
   sigprocmask (SIG_SETMASK, &run->signals, NULL);
   prctl (PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid () != parent)
+    _exit (1); /* it died before */
   if (consumer < 0)
     _exit (bench_run_producer (run->cell, run->shared, run->link));
   _exit (bench_run_consumer (run->cell, run->shared, run->link, consumer));
