@@ -366,7 +366,8 @@ def test_profiles():
     asked = []
     frame_bench.profile_cell.profile = lambda command, *_: asked.append(command) or 'time in: f (lib) 90%'
     frame_bench.explain(judged, ['cell'])
-    assert [command[0].rpartition('/')[2] for command in asked] == ['cell', 'frame-bench-steps', 'cell'], asked
+    programs = [next(word for word in command if word != 'env' and '=' not in word) for command in asked]
+    assert [name.rpartition('/')[2] for name in programs] == ['cell', 'frame-bench-steps', 'cell'], asked
     for begin, expected in (
             ('sleeping, 1080p: p50', f'time in: f (lib) 90% ({frame_bench.profile_cell.ASLEEP})'),
             ('sleeping, 1080p: p99', 'as above: sleeping, 1080p: p50 to bare futex'),
@@ -400,7 +401,10 @@ def test_run():
         assert set(target) == {'target', 'limit', 'unit', 'measured', 'spread', 'verdict', 'note'}, target
     with open(out('run/deep/cells.csv'), encoding='utf-8') as file:
         assert [row['way'] for row in csv.DictReader(file)] == ['shm-futex', 'shmframe']
-    assert 'target measured spread met or missed' in [' '.join(line.split()) for line in stdout.splitlines()]
+    assert 'target limit measured spread met or missed' in [' '.join(line.split()) for line in stdout.splitlines()]
+    os.mkdir(out('again'))
+    with open(out('again/elements.svg'), 'w', encoding='utf-8') as file:
+        file.write('of an earlier run, which measured elements')
     code, again, err = bench('--report', out('run/deep/results.json'), '--output', out('again'))
     assert code == 0 and err == '' and again.splitlines()[:-1] == stdout.splitlines()[:-1], err
     assert set(os.listdir(out('again'))) == names - {'results.json'}
@@ -435,6 +439,7 @@ def test_nonsense():
             ((*SMALL, '--output', out('text/below')), 1), ((*SMALL, '--output', ''), 2),
             (('--groups', 'nonsense'), 2), (('--groups', ''), 2), (('--ways', 'shmframe,nonsense'), 2),
             (('--quick', '--ways', 'pipe', '--groups', 'touch'), 2), (('--nonsense',), 2),
+            *(((*more, '--report', out('zero')), 2) for more in (('--quick',), ('--ways', 'pipe'), ('--groups', 'touch'))),
             (('nonsense',), 2)):
         code, stdout, err = bench(*arguments)
         assert code == expected and stdout == '' and 'Traceback' not in err, (arguments, code, err)

@@ -84,10 +84,10 @@ def test_table():
     lines = [' '.join(line.split()) for line in table.splitlines()]
     assert max(map(len, table.splitlines())) <= 120
     assert '\x1b' not in table
-    for line in ('target measured spread met or missed',
-                 'sleeping: p50 at most 1.15 times the bare futex, 2160p 1.10 x 1.05..1.14 met',
+    for line in ('target limit measured spread met or missed',
+                 'sleeping: p50 at most 1.15 times the bare futex, 2160p 1.15 x 1.10 x 1.05..1.14 met',
                  '61% of the time is in the fence <b>',
-                 'elements: below unixfd in every row - - not measured',
+                 'elements: below unixfd in every row - - - not measured',
                  'NV12 2160p, 60 fps, 1 consumer',
                  'way p50 us p99 us p99.9 us max us CPU prod cons frames/s copied MB x shm-futex',
                  'shmframe 66.0 99.0 - 528 30.0 31.0 59.9 0 49.8 1.10 (1.10..1.10)',
@@ -96,6 +96,7 @@ def test_table():
                  'NV12 720p, 60 fps, 1 consumer, 1024 slots',
                  'NV12 2160p, 60 fps, 1 consumer, jitter 1 ms', 'error: pipe: Broken pipe',
                  'latency: pipe (NV12 2160p)', 'skipped: needs 12 GiB, more than 8 GiB',
+                 'attached size acquire publish unref lease release', '100 720p 968 267 53.8 83.2 -',
                  'consumers: pipe (100 consumers)', 'elements: gst-unixfd (NV12 720p | NV12 2160p)'):
         assert line in lines, f'no line "{line}" in:\n{table}'
     assert any('spinning: p50' in line and line.endswith('2.31 x 2.00..2.60 missed') for line in lines), table

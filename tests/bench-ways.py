@@ -87,6 +87,22 @@ def test_of(way):
     return test
 
 
+def test_attached():
+    """What is measured begins once consumers have mapped the frames behind the first ones."""
+    code, out, err = run(CELL, '--way', 'shmframe', '--consumers', '16', '--fps', '60', '--time', '300')
+    result = json.loads(out)
+    assert (code, err) == (0, '') and result['faults_consumer'] < 1, (code, err, result['faults_consumer'])
+
+
+def test_fewer_cores():
+    """Only those that the caller may use."""
+    last = max(os.sched_getaffinity(0))
+    code, out, err = run('taskset', '-c', str(last), CELL, '--way', 'shm-spin', *SIZE)
+    assert (code, err) == (0, '') and 'here are 1' in json.loads(out).get('skipped', ''), (code, out, err)
+    code, out, err = run('taskset', '-c', str(last), CELL, '--way', 'shm-futex', '--frames', '5', *SIZE)
+    assert (code, err) == (0, '') and json.loads(out)['frames'] == 5, (code, out, err)
+
+
 def test_wrong_way():
     code, out, err = run(CELL, '--way', 'pigeon')
     assert (code, out) == (2, ''), (code, out)
@@ -123,4 +139,4 @@ def test_killed_consumer():
 
 
 WAYS = [line.split('\t')[0] for line in run(CELL, '--list')[1].splitlines()]
-main('bench-ways', [*map(test_of, WAYS), test_wrong_way, test_killed_producer, test_killed_consumer])
+main('bench-ways', [*map(test_of, WAYS), test_attached, test_fewer_cores, test_wrong_way, test_killed_producer, test_killed_consumer])

@@ -178,11 +178,11 @@ static char *
 refuse (const BenchCell *cell)
 {
   const BenchWay *way = cell->way;
-  int cores = (int) sysconf (_SC_NPROCESSORS_ONLN);
+  int cores = bench_cores ();
   gint64 frames = (cell->slots ? cell->slots : 4) + (way->copies ? cell->n_consumers + 1 : 0);
   gint64 bytes = frames * (gint64) cell->size;
 
-  if (way->spins && cell->n_consumers > MAX (1, cores - 1))
+  if (way->spins && cell->n_consumers > cores - 1)
     return g_strdup_printf ("%d spinning consumers need %d cores, here are %d", cell->n_consumers,
                             cell->n_consumers + 1, cores);
   if (bytes > BENCH_MOST_BYTES)

@@ -20,10 +20,11 @@
 typedef struct
 {
   _Alignas(128) _Atomic int open;
-  _Atomic guint64 seen;  /* consumer: the newest frame that it is done with */
-  gint64 first_frame_ns; /* consumer: from before open to holding a frame */
-  guint64 frames;        /* that were measured */
-  guint64 torn;          /* consumer: frames whose words were not those of one frame */
+  _Atomic guint64 seen;           /* consumer: the newest frame that it is done with */
+  _Atomic guint64 warm_up_faults; /* consumer: page faults so far */
+  gint64 first_frame_ns;          /* consumer: from before open to holding a frame */
+  guint64 frames;                 /* that were measured */
+  guint64 torn;                   /* consumer: frames whose words were not those of one frame */
   char error[512];
 
   /* Of the process, in the time that was measured: */
@@ -40,7 +41,7 @@ typedef struct
 typedef struct
 {
   _Atomic int go;        /* the producer may begin to send */
-  _Atomic guint64 first; /* the first frame that is measured; 0: not yet known */
+  _Atomic guint64 first; /* the last frame before those that are measured; 0: not yet known */
   _Atomic guint64 last;  /* the last frame; 0: not yet known */
   _Atomic int over;      /* every consumer is done with the last frame */
   /* A futex: frames that consumers are done with, all together. */
@@ -48,7 +49,7 @@ typedef struct
   _Atomic int waits; /* the producer sleeps on it */
   int producer_pid;
   int consumer_pids[BENCH_CONSUMERS_MAX];
-  /* From the first measured frame's turn to the last consumer's end with the last. */
+  /* From the end of `first` to the last consumer's end with the last. */
   gint64 wall_ns;
   gint64 daemon_cpu_ns;
   BenchReport producer;
@@ -65,6 +66,9 @@ bench_latency (BenchShared *shared, int consumer, guint64 frame)
 {
   return &shared->latency_ns[(gsize) consumer * (BENCH_FRAMES_MAX + 1) + frame];
 }
+
+/* Those that the caller may use. */
+int bench_cores (void);
 
 /* One process's whole life after fork(); returns its exit status. */
 int bench_run_producer (const BenchCell *cell, BenchShared *shared, gpointer link);

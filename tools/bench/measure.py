@@ -94,7 +94,7 @@ def measure_part(program, part, said):
                 if not part.takes_part(way, number):
                     continue
                 if not rounds or ('skipped' not in rounds[0] and 'error' not in rounds[-1]):  # it will not change
-                    rounds.append({**run_cell(program, way, setting, part.seconds), 'round': number})
+                    rounds.append({**run_cell(program, way, setting, part.seconds[way]), 'round': number})
                 said(setting, way)
     return [merge(way, setting, rounds) for (setting, way), rounds in found.items()]
 

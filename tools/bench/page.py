@@ -68,13 +68,13 @@ def cell(text, kind=''):
 def targets(results):
     if not results.targets:
         return '<p>None.</p>\n'
-    rows = [[escape(one.target), cell(one.measured or '–', 'exact'), cell(one.spread or '–', 'exact'),
+    rows = [[escape(one.target), cell(one.limit or '–', 'exact'), cell(one.measured or '–', 'exact'), cell(one.spread or '–', 'exact'),
              f'<td class="exact"><span class="{one.verdict.partition(" ")[0]}">'
              f'{SYMBOLS[one.verdict]} {escape(one.verdict)}</span></td>', cell(one.note)]
             for one in results.targets]
     counts = ', '.join(f'{sum(one.verdict == verdict for one in results.targets)} {verdict}'
                        for verdict in bench.VERDICTS)
-    return make_table(counts, ('target', 'measured', 'spread', 'met or missed', 'note'), rows, 'text')
+    return make_table(counts, ('target', 'limit', 'measured', 'spread', 'met or missed', 'note'), rows, 'text')
 
 
 def inline(plot):
@@ -104,6 +104,11 @@ def groups(results):
                                 [[escape(row[0]), *map(cell, row[1:])] for row in table.rows])
             found += ''.join(f'<p class="dim">{escape(note)}</p>\n' for note in table.notes)
         found += '</details>\n' if together else '<p>Nothing measured.</p>\n</details>\n'
+    if results.steps:
+        caption, header, rows = tables.steps(results)
+        found += ('<details>\n<summary>Steps</summary>\n'
+                  + make_table(caption, header, [[escape(row[0]), *map(cell, row[1:])] for row in rows])
+                  + '</details>\n')
     return found + f'<p class="dim">{escape(tables.LEGEND)}</p>\n'
 
 

@@ -1,19 +1,24 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Where the time of a cell or of the steps goes: what explains a target that was missed."""
+import os
 import re
 import shutil
 import subprocess
 import tempfile
 
 SECONDS = 2
-SET_UP_MS = 700  # of a cell: is not profiled
 ASLEEP = "perf's clock sees only time on a CPU, not the wake-up of who sleeps"
 LINES = 6
 
 
 def of_cell(program, way, setting):
-    return profile([*program, '--way', way, *setting.arguments(), '--time', str(SECONDS * 1000),
-                    '--frames', '50000'], '-e', 'cpu-clock', '-D', str(SET_UP_MS))
+    """From the first frame that is measured to the last."""
+    with tempfile.TemporaryDirectory(prefix='frame-bench-') as folder:
+        for name in 'control', 'ack':
+            os.mkfifo(f'{folder}/{name}')
+        return profile(['env', f'FRAME_BENCH_PERF={folder}', *program, '--way', way, *setting.arguments(),
+                        '--time', str(SECONDS * 1000), '--frames', '50000'], '-e', 'cpu-clock',
+                       '-D', '-1', f'--control=fifo:{folder}/control,{folder}/ack')
 
 
 def of_steps(program, consumers):

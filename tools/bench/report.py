@@ -7,6 +7,7 @@ report.py RESULTS.json --output FOLDER
 Each takes the parsed file. write() makes all of it in a folder: table.txt, cells.csv, PLOT.svg, index.html.
 """
 import argparse
+import contextlib
 import os
 import sys
 
@@ -33,6 +34,9 @@ def write(raw, folder):
     """All of it. Lines for the terminal: what is where, and what is missing."""
     results = bench.read(raw)
     os.makedirs(folder, exist_ok=True)
+    for plot in plotting.PLOTS:  # of an earlier run: this one may not have all of them
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(os.path.join(folder, plot[0] + '.svg'))
     with open(os.path.join(folder, 'table.txt'), 'w', encoding='utf-8') as sink:
         sink.write(table(results))
     csv(results, os.path.join(folder, 'cells.csv'))

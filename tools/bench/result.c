@@ -76,7 +76,7 @@ add_latency (JsonBuilder *builder, const BenchCell *cell, BenchShared *shared)
   g_autoptr (GArray) publish = g_array_new (FALSE, FALSE, sizeof (guint32));
   guint64 missed = 0;
 
-  for (guint64 frame = shared->first; frame <= shared->last; frame++)
+  for (guint64 frame = shared->first + 1; frame <= shared->last; frame++)
     {
       g_array_append_val (publish, shared->publish_ns[frame]);
       for (int i = 0; i < cell->n_consumers; i++)
@@ -124,10 +124,8 @@ add_costs (JsonBuilder *builder, const BenchCell *cell, BenchShared *shared)
       pss += shared->consumers[i].pss_bytes;
       first_frame_ns = MAX (first_frame_ns, shared->consumers[i].first_frame_ns);
     }
-  /* Costs are those of all but the first. */
-  add_int (builder, "frames", (gint64) producer->frames + 1);
-  add_double (builder, "fps",
-              (double) (producer->frames + 1) * 1e9 / (double) MAX (shared->wall_ns, 1));
+  add_int (builder, "frames", (gint64) producer->frames);
+  add_double (builder, "fps", frames * 1e9 / (double) MAX (shared->wall_ns, 1));
   add_int (builder, "wall_ns", shared->wall_ns);
   add_int (builder, "torn", (gint64) torn);
   add_double (builder, "cpu_producer_ns", (double) producer->cpu_ns / frames);

@@ -23,6 +23,7 @@ GROUPS = {
 VERDICTS = ('met', 'missed', 'not measured')
 
 Ratio = collections.namedtuple('Ratio', 'value least most')
+STEPS = ('acquire', 'publish', 'unref', 'lease', 'release')
 Target = collections.namedtuple('Target', 'target limit measured spread verdict note')
 
 
@@ -180,6 +181,9 @@ class Results:
         self.seconds = number(raw.get('seconds'))
         self.machine = {clean(name): value for name, value in as_dict(raw.get('machine')).items()}
         self.cells = [Cell(cell) for cell in as_list(raw.get('cells')) if isinstance(cell, dict)]
+        self.steps = [(one.get('consumers'), clean(size), [number(as_dict(named).get(step)) for step in STEPS])
+                      for one in map(as_dict, as_list(raw.get('steps')))
+                      for size, named in one.items() if isinstance(named, dict)]
         self.targets = [self.target(one) for one in map(as_dict, as_list(raw.get('targets')))]
         self.bases = {(c.group, c.setting): c for c in self.cells if c.way == BASE and c.measured}
         self.ways = {}  # name: title, in the order of the file

@@ -10,10 +10,13 @@
 
 #include "bell.h"
 #include "cell.h"
+#include "perf.h"
 #include "smaps.h"
 
 #define WARM_UP_INTERVAL_NS (5 * 1000 * 1000) /* of cells that are measured back to back */
 #define WARM_UP_MOST_NS (500 * 1000 * 1000)   /* once all have seen a frame: large ones are slow */
+#define SETTLE_LOOK_NS (100 * 1000 * 1000)
+#define SETTLE_MOST_NS (5 * G_GINT64_CONSTANT (1000000000)) /* there are ways that always fault */
 
 typedef struct
 {
@@ -27,22 +30,37 @@ typedef struct
 
 /* ---- what both do ---- */
 
-static void
-pin (int core)
+int
+bench_cores (void)
 {
-  cpu_set_t set;
+  cpu_set_t usable;
 
-  CPU_ZERO (&set);
-  CPU_SET (core, &set);
-  sched_setaffinity (0, sizeof set, &set);
+  return sched_getaffinity (0, sizeof usable, &usable) == 0 ? CPU_COUNT (&usable) : 1;
 }
 
-static int
-consumer_core (const BenchCell *cell, int consumer)
+/* To the core of that number among those that the process may use. */
+static gboolean
+pin (int number, GError **error)
 {
-  int cores = (int) sysconf (_SC_NPROCESSORS_ONLN);
+  cpu_set_t usable, one;
+  int core = 0;
 
-  return cores < 2 ? 0 : (cell->producer_core + 1 + consumer % (cores - 1)) % cores;
+  if (sched_getaffinity (0, sizeof usable, &usable) != 0)
+    return bench_fail (error, "sched_getaffinity");
+  while (core < CPU_SETSIZE - 1 && (!CPU_ISSET (core, &usable) || number-- > 0))
+    core++;
+  CPU_ZERO (&one);
+  CPU_SET (core, &one);
+  return sched_setaffinity (0, sizeof one, &one) == 0 || bench_fail (error, "pin to a core");
+}
+
+/* The producer has the first. */
+static int
+consumer_core (int consumer)
+{
+  int cores = bench_cores ();
+
+  return cores < 2 ? 0 : 1 + consumer % (cores - 1);
 }
 
 static gint64
@@ -63,22 +81,23 @@ faults (void)
   return (guint64) usage.ru_minflt + (guint64) usage.ru_majflt;
 }
 
-/* Begins (sign -1) and ends (+1) what is counted: from the first frame that is measured, without it, since
- * that one may meet code and pages for the first time. */
+/* What the way says; sign -1: before the frames that are measured, +1: after them. */
 static void
-count (Role *role, int sign)
+tally (Role *role, int sign)
 {
-  void (*tally) (BenchEnd *) = role->cell->way->tally;
-
-  if (tally && sign < 0)
-    tally (&role->end);
-  role->report->cpu_ns += sign * cpu_ns (CLOCK_PROCESS_CPUTIME_ID);
-  role->report->faults += (guint64) sign * faults ();
-  if (tally && sign > 0)
-    tally (&role->end);
+  if (role->cell->way->tally)
+    role->cell->way->tally (&role->end);
   role->report->copied += (guint64) sign * role->end.copied;
   role->report->committed_slots = role->end.committed_slots;
   role->report->slot_bytes = role->end.slot_bytes;
+}
+
+/* What the frames cost; without tally(), which costs something too. */
+static void
+count (Role *role, int sign)
+{
+  role->report->cpu_ns += sign * cpu_ns (CLOCK_PROCESS_CPUTIME_ID);
+  role->report->faults += (guint64) sign * faults ();
 }
 
 static int
@@ -86,7 +105,7 @@ fail (Role *role, GError *error)
 {
   g_strlcpy (role->report->error, error ? error->message : "failed without a reason",
              sizeof role->report->error);
-  if (role->cell->way->close)
+  if (role->cell->way->close && role->end.data)
     role->cell->way->close (&role->end);
   return 1;
 }
@@ -168,16 +187,63 @@ jitter (Role *role)
   return role->random ? (gint64) (g_rand_double_range (role->random, -1, 1) * most_ns) : 0;
 }
 
+typedef struct
+{
+  gint64 all_ns;     /* every consumer has seen a frame; 0: not yet */
+  guint64 all_frame; /* the newest frame then */
+  gint64 looked_ns;  /* the last look at the page faults, */
+  guint64 looked_frame, faults;
+  gboolean settled; /* and what it said */
+} WarmUp;
+
+/* Who attaches maps its frames, for a while behind the first ones: that is over once there is less than a
+ * page fault for each frame and consumer. */
+static void
+look_at_faults (const Role *role, WarmUp *self, guint64 frame)
+{
+  guint64 all = faults ();
+
+  for (int i = 0; i < role->cell->n_consumers; i++)
+    all += atomic_load (&role->shared->consumers[i].warm_up_faults);
+  self->settled
+      = all - self->faults < (guint64) role->cell->n_consumers * (frame - self->looked_frame);
+  self->faults = all;
+  self->looked_frame = frame;
+  self->looked_ns = bench_now_ns ();
+}
+
+static gboolean
+is_warm (const Role *role, WarmUp *self, guint64 frame)
+{
+  gint64 now_ns = bench_now_ns ();
+
+  if (!self->all_ns)
+    {
+      if (!all_have_seen_one (role))
+        return FALSE;
+      self->all_ns = now_ns;
+      self->all_frame = frame;
+      look_at_faults (role, self, frame);
+      self->settled = FALSE;
+    }
+  if (now_ns >= self->looked_ns + SETTLE_LOOK_NS)
+    look_at_faults (role, self, frame);
+  if (now_ns >= self->all_ns + SETTLE_MOST_NS)
+    return TRUE;
+  return self->settled
+         && (frame >= self->all_frame + BENCH_WARM_UP || now_ns >= self->all_ns + WARM_UP_MOST_NS);
+}
+
 /* Returns the number of the last frame that was sent, or 0. */
 static guint64
 warm_up (Role *role, GError **error)
 {
   gint64 interval_ns = role->cell->interval_ns ? role->cell->interval_ns : WARM_UP_INTERVAL_NS;
-  gint64 give_up_ns = bench_now_ns () + BENCH_WATCHDOG_NS, all_ns = 0;
+  gint64 give_up_ns = bench_now_ns () + BENCH_WATCHDOG_NS;
+  WarmUp state = { 0 };
   guint64 frame = 0;
-  int left = BENCH_WARM_UP;
 
-  while (left && (!all_ns || bench_now_ns () < all_ns + WARM_UP_MOST_NS))
+  while (!is_warm (role, &state, frame))
     {
       if (bench_now_ns () > give_up_ns || frame == BENCH_FRAMES_MAX / 2)
         {
@@ -188,9 +254,6 @@ warm_up (Role *role, GError **error)
       bench_sleep_until (role->due_ns + jitter (role));
       if (!send (role, ++frame, error))
         return 0;
-      if (!all_ns && all_have_seen_one (role))
-        all_ns = bench_now_ns ();
-      left -= all_ns != 0;
     }
   return frame;
 }
@@ -215,13 +278,14 @@ measure_memory (Role *role)
     role->report->pss_bytes = bench_pss_bytes (way->daemon_pid (role->end.link), role->shared);
 }
 
-/* The frames that are measured; returns the last one's number, or 0. */
+/* The frames that are measured; returns the last one's number, or 0. Counting begins with the first, which
+ * is not measured itself: a hundred consumers that begin to count take their time. */
 static guint64
 send_frames (Role *role, guint64 first, GError **error)
 {
   const BenchCell *cell = role->cell;
   gint64 start_ns = bench_now_ns ();
-  guint64 most = MIN (first + (guint64) cell->frames - 1, BENCH_FRAMES_MAX);
+  guint64 most = MIN (first + (guint64) cell->frames, BENCH_FRAMES_MAX);
   uint32_t acks = atomic_load (&role->shared->acks);
 
   for (guint64 frame = first;; frame++)
@@ -238,11 +302,16 @@ send_frames (Role *role, guint64 first, GError **error)
         atomic_store (&role->shared->last, frame);
       if (!send (role, frame, error))
         return 0;
-      if (frame == first)
-        count (role, -1);
       acks += (uint32_t) cell->n_consumers;
       if (!cell->interval_ns)
         wait_for_acks (role, acks);
+      if (frame == first)
+        {
+          await_all_seen (role, frame);
+          tally (role, -1);
+          count (role, -1);
+          start_ns = cell->interval_ns ? role->due_ns : bench_now_ns ();
+        }
       if (atomic_load (&role->shared->last) == frame)
         {
           await_all_seen (role, frame);
@@ -269,9 +338,12 @@ produce (Role *role, GError **error)
   atomic_store (&shared->first, first);
   have_daemon = way->daemon_pid && clock_getcpuclockid (way->daemon_pid (link), &daemon) == 0;
   shared->daemon_cpu_ns = have_daemon ? -cpu_ns (daemon) : 0;
+  bench_tell_perf ("enable");
   last = send_frames (role, first, error);
   count (role, +1);
   shared->daemon_cpu_ns += have_daemon ? cpu_ns (daemon) : 0;
+  bench_tell_perf ("disable");
+  tally (role, +1);
   if (!last)
     return FALSE;
   role->report->frames = last - first;
@@ -299,7 +371,8 @@ bench_run_producer (const BenchCell *cell, BenchShared *shared, gpointer link)
                 .report = &shared->producer,
                 .end = { .cell = cell, .link = link, .consumer = -1 } };
 
-  pin (cell->producer_core);
+  if (!pin (0, &error))
+    return fail (&role, error);
   shared->producer_pid = getpid ();
   populate (cell, shared->sent_ns, sizeof *shared->sent_ns);
   populate (cell, shared->publish_ns, sizeof *shared->publish_ns);
@@ -375,11 +448,14 @@ consume (Role *role, GError **error)
       if (!frame)
         return FALSE;
       first = atomic_load (&role->shared->first);
+      if (!first)
+        atomic_store (&role->report->warm_up_faults, faults ());
       if (counting)
         role->report->frames++;
       else if (first && frame >= first)
         {
           counting = TRUE;
+          tally (role, -1);
           count (role, -1);
         }
       acknowledge (role, frame);
@@ -388,6 +464,7 @@ consume (Role *role, GError **error)
   count (role, +1);
   while (!atomic_load (&role->shared->over)) /* leaving would cost those that have yet to get it */
     bench_sleep_until (bench_now_ns () + 5000000);
+  tally (role, +1); /* not before: the others' last frame would wait for it */
   return TRUE;
 }
 
@@ -400,7 +477,8 @@ bench_run_consumer (const BenchCell *cell, BenchShared *shared, gpointer link, i
                 .report = &shared->consumers[consumer],
                 .end = { .cell = cell, .link = link, .consumer = consumer } };
 
-  pin (consumer_core (cell, consumer));
+  if (!pin (consumer_core (consumer), &error))
+    return fail (&role, error);
   shared->consumer_pids[consumer] = getpid ();
   populate (cell, shared->sent_ns, sizeof *shared->sent_ns);
   populate (cell, bench_latency (shared, consumer, 0), sizeof (guint32));

@@ -69,6 +69,14 @@ LEGEND = ('p99 is of 100 samples at least, p99.9 of 1000. '
           f'x {bench.BASE}: p50 to its p50, median of the rounds (smallest..largest).')
 
 
+def steps(results):
+    """Of the library's calls on one thread, warm, where nobody sleeps: the caption, header and rows, in ns."""
+    return ('acquire, publish, lease and release: ns, one thread, waking nobody',
+            ['attached', 'size', *bench.STEPS],
+            [[bench.digits(bench.number(consumers)), size, *(bench.digits(ns) or '-' for ns in row)]
+             for consumers, size, row in results.steps])
+
+
 def notes(cells):
     found = []
     for cell in cells:
@@ -114,17 +122,18 @@ def wrap(text, indent='', first=None):
 
 
 def target_lines(results):
-    """Columns: what was aimed at (which may need several lines), measured, spread, verdict."""
-    header = ('target', 'measured', 'spread', 'met or missed')
-    rows = [header] + [(one.target, one.measured or '-', one.spread or '-', one.verdict)
+    """Columns: what was aimed at (which may need several lines), limit, measured, spread, verdict."""
+    header = ('target', 'limit', 'measured', 'spread', 'met or missed')
+    rows = [header] + [(one.target, one.limit or '-', one.measured or '-', one.spread or '-', one.verdict)
                        for one in results.targets]
-    widths = [min(24, max(len(row[i]) for row in rows)) for i in (1, 2)]
-    room = WIDTH - sum(widths) - len(header[3]) - 6
+    widths = [min(24, max(len(row[i]) for row in rows)) for i in (1, 2, 3)]
+    room = WIDTH - sum(widths) - len(header[4]) - 8
     room = min(room, max(len(row[0]) for row in rows))
     lines = []
     for row, target in zip(rows, [None, *results.targets]):
         begin, *rest = textwrap.wrap(row[0], room) or ['']
-        lines.append(f'{begin:<{room}}  {row[1][:24]:>{widths[0]}}  {row[2][:24]:>{widths[1]}}  {row[3]}')
+        middle = '  '.join(f'{text[:24]:>{width}}' for text, width in zip(row[1:4], widths))
+        lines.append(f'{begin:<{room}}  {middle}  {row[4]}')
         lines += ['  ' + line for line in rest]
         if target and target.note and target.verdict != 'met':
             lines += wrap(target.note, '    ')
@@ -155,6 +164,9 @@ def table(raw):
                 lines += wrap(note, '  ')
         if not found:
             lines += ['nothing measured']
+    if results.steps:
+        caption, header, rows = steps(results)
+        lines += ['', '== steps ==', '', caption, *aligned(header, rows)]
     for reason, hits in reason_texts(results):
         lines += ['', *wrap(reason, '  ', '')]
         for hit in hits:

@@ -38,7 +38,6 @@ typedef struct
   int frames;         /* at most */
   gint64 most_ns;     /* at most, for the frames that are measured */
   gboolean touch;     /* the whole frame is written and read */
-  int producer_core;  /* consumers take the others in turn */
   const char *folder; /* of this cell alone, for sockets and files; it is removed afterwards */
 
   /* Shared by all processes: */
