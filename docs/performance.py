@@ -66,11 +66,11 @@ class Tables:
                 rows.append([title, *(value(cell) if cell else '-' for cell in found)])
         return table(['', *names], rows)
 
-    def targets(self):
+    def targets(self, begin=''):
         rows = [[one['target'], quantity(one['limit'], one['unit']),
                  '-' if one['measured'] is None else quantity(one['measured'], one['unit']),
                  '-' if not one['spread'] else ' to '.join(quantity(value, one['unit']) for value in one['spread']),
-                 one['verdict']] for one in self.results['targets']]
+                 one['verdict']] for one in self.results['targets'] if one['target'].startswith(begin)]
         return table(['target', 'limit', 'measured', 'spread', ''], rows, right=False)
 
     def sizes(self, group, value, fps=60, touch=False, ways=None):
@@ -134,8 +134,8 @@ def blocks(docs, plan, cells):
     names = ('targets', 'latency', 'tail', 'pressed', 'cpu', 'whole', 'consumers', 'producers_time', 'pools',
              'elements', 'elements_pressed', 'skipped')
     found = {name.replace('_', '-'): getattr(here, name)() for name in names}
-    found.update({'trixie-' + name.replace('_', '-'): getattr(trixie, name)()
-                  for name in ('elements', 'elements_pressed', 'targets')})
+    found.update({'trixie-elements': trixie.elements(), 'trixie-elements-pressed': trixie.elements_pressed(),
+                  'trixie-targets': trixie.targets('elements')})
     return found
 
 
@@ -148,6 +148,8 @@ def main():
     path = docs / 'performance.md'
     text = path.read_text(encoding='utf-8')
     made = blocks(docs, plan, targets.Cells)
+    shown = {match[1] for match in BLOCK.finditer(text)}
+    assert set(made) == shown, f'not shown, or not known: {set(made) ^ shown}'
     wanted = BLOCK.sub(lambda match: f'<!-- {match[1]} -->\n\n{made[match[1]]}\n<!-- end -->\n', text)
     if update:
         path.write_text(wanted, encoding='utf-8')

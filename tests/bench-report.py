@@ -165,7 +165,7 @@ def test_page():
     page = Page(read(out('all/index.html')))
     assert page.count('figure') == page.count('svg') == page.count('figcaption') == len(PLOTS)
     assert page.count('h1') == 1 and page.count('h2') == 5 and page.count('h3') == len(PLOTS)
-    assert page.count('details') == page.count('summary') == 7
+    assert page.count('details') == page.count('summary') == 8
     assert page.count('table') == page.count('caption')
     for text in ('<script>alert("1")</script>', 'Made-up <CPU>', '✓ met', '✗ missed', '– not measured',
                  '61% of the time is in the fence <b>', 'frame-bench --quick', 'needs 12 GiB',

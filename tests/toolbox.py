@@ -53,11 +53,12 @@ def await_line(process, begin):
 
 
 def await_true(condition):
-    """What only another process's state can say."""
+    """What only another process's state can say; what the condition said at last."""
     deadline = time.monotonic() + PATIENCE
-    while not condition():
+    while not (found := condition()):
         assert time.monotonic() < deadline, 'waited in vain'
         time.sleep(0.02)
+    return found
 
 
 class Skip(Exception):

@@ -25,6 +25,8 @@
 #define CONTROL_SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
 #define SEGMENT_SEALS (CONTROL_SEALS | F_SEAL_FUTURE_WRITE)
 
+#define PREFAULT_PIECE ((gsize) 1 << 20) /* bytes; some 0.4 ms */
+
 struct _ShmFrameMemory
 {
   char *name;   /* for messages */
@@ -283,12 +285,18 @@ shmframe_memory_get_fd (const ShmFrameMemory *self)
 void
 shmframe_memory_prefault (ShmFrameMemory *self, gsize offset, gsize length)
 {
-  gsize start = offset & ~(gsize) (SHMFRAME_PAGE_SIZE - 1);
+  gsize start = offset & ~(gsize) (SHMFRAME_PAGE_SIZE - 1), end = offset + length;
 
   g_return_if_fail (offset <= self->size && length <= self->size - offset);
   /* Reading a hole would allocate it, at our cost: a peer may say that it committed more than it did. */
-  if (length > 0 && offset + length <= self->backed)
-    madvise ((guint8 *) self->data + start, length + (offset - start), MADV_POPULATE_READ);
+  if (end > self->backed)
+    return;
+  /* In pieces: who maps memory or starts a thread meanwhile waits for the end of a piece. */
+  for (gsize piece; start < end; start += piece)
+    {
+      piece = MIN (PREFAULT_PIECE, end - start);
+      madvise ((guint8 *) self->data + start, piece, MADV_POPULATE_READ);
+    }
 }
 
 /* ---- what may still be committed ----------------------------------------------------------- */

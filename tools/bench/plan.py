@@ -81,7 +81,7 @@ def whole(ways):
         part((Setting('consumers', consumers=n) for n in CONSUMERS), plain, 0.5, 1, 2),
         part((Setting('slots', size, slots=n, fps=0) for size in ('1080p', '2160p') for n in SLOTS), bare + ours, 0.3, 2),
         part((Setting('jitter', jitter_us=us) for us in (0, 1000, 8000)), predicting, 2, 3),
-        part((Setting('elements', size) for size in SIZES), elements, 0.9, 4),
+        part((Setting('elements', size) for size in SIZES), elements, 0.9, 8),
         part((Setting('elements', size, fps=0) for size in SIZES), elements, 0.4, 3),
     ]
 
