@@ -130,11 +130,13 @@ class Tables:
 
 
 def blocks(docs, plan, cells):
-    here, trixie = (Tables(plan, cells, load(docs, name)) for name in ('results.json', 'trixie.json'))
+    here, alone, trixie = (Tables(plan, cells, load(docs, name))
+                           for name in ('results.json', 'elements.json', 'trixie.json'))
     names = ('targets', 'latency', 'tail', 'pressed', 'cpu', 'whole', 'consumers', 'producers_time', 'pools',
              'elements', 'elements_pressed', 'skipped')
     found = {name.replace('_', '-'): getattr(here, name)() for name in names}
-    found.update({'trixie-elements': trixie.elements(), 'trixie-elements-pressed': trixie.elements_pressed(),
+    found.update({'elements-alone': alone.targets('elements'),
+                  'trixie-elements': trixie.elements(), 'trixie-elements-pressed': trixie.elements_pressed(),
                   'trixie-targets': trixie.targets('elements')})
     return found
 
