@@ -15,6 +15,7 @@
 
 #define WARM_UP_INTERVAL_NS (5 * 1000 * 1000) /* of cells that are measured back to back */
 #define WARM_UP_MOST_NS (500 * 1000 * 1000)   /* once all have seen a frame: large ones are slow */
+#define FAULTS_MOST 8                         /* for each frame and consumer */
 #define SETTLE_LOOK_NS (100 * 1000 * 1000)
 #define SETTLE_MOST_NS (5 * G_GINT64_CONSTANT (1000000000)) /* there are ways that always fault */
 
@@ -196,8 +197,8 @@ typedef struct
   gboolean settled; /* and what it said */
 } WarmUp;
 
-/* Who attaches maps its frames, for a while behind the first ones: that is over once there is less than a
- * page fault for each frame and consumer. */
+/* Who attaches maps its frames, for a while behind the first ones: that is over once there are only as
+ * many page faults as some ways always have. */
 static void
 look_at_faults (const Role *role, WarmUp *self, guint64 frame)
 {
@@ -205,8 +206,8 @@ look_at_faults (const Role *role, WarmUp *self, guint64 frame)
 
   for (int i = 0; i < role->cell->n_consumers; i++)
     all += atomic_load (&role->shared->consumers[i].warm_up_faults);
-  self->settled
-      = all - self->faults < (guint64) role->cell->n_consumers * (frame - self->looked_frame);
+  self->settled = all - self->faults
+                  < FAULTS_MOST * (guint64) role->cell->n_consumers * (frame - self->looked_frame);
   self->faults = all;
   self->looked_frame = frame;
   self->looked_ns = bench_now_ns ();
