@@ -133,9 +133,8 @@ await_committed_ahead (ShmFrameProducer *producer)
 {
   guint kept = 4 + 1, filled = 1, one_more = 4 + 1; /* a pool's defaults */
 
-  while (producer_stat (producer, "committed-slots")
-         < kept + filled + producer_stat (producer, "promised") + one_more)
-    g_usleep (1000); /* nothing tells */
+  producer_await_committed (producer,
+                            kept + filled + producer_stat (producer, "promised") + one_more);
 }
 
 /* ---- too little memory ---- */

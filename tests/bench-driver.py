@@ -439,7 +439,8 @@ def test_nonsense():
             ((*SMALL, '--output', out('text/below')), 1), ((*SMALL, '--output', ''), 2),
             (('--groups', 'nonsense'), 2), (('--groups', ''), 2), (('--ways', 'shmframe,nonsense'), 2),
             (('--quick', '--ways', 'pipe', '--groups', 'touch'), 2), (('--nonsense',), 2),
-            *(((*more, '--report', out('zero')), 2) for more in (('--quick',), ('--ways', 'pipe'), ('--groups', 'touch'))),
+            *(((*more, '--report', out('zero')), 2)
+              for more in (('--quick',), ('--ways', 'pipe'), ('--groups', 'touch'))),
             (('nonsense',), 2)):
         code, stdout, err = bench(*arguments)
         assert code == expected and stdout == '' and 'Traceback' not in err, (arguments, code, err)

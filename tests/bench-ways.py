@@ -139,4 +139,5 @@ def test_killed_consumer():
 
 
 WAYS = [line.split('\t')[0] for line in run(CELL, '--list')[1].splitlines()]
-main('bench-ways', [*map(test_of, WAYS), test_attached, test_fewer_cores, test_wrong_way, test_killed_producer, test_killed_consumer])
+main('bench-ways', [*map(test_of, WAYS), test_attached, test_fewer_cores, test_wrong_way,
+                    test_killed_producer, test_killed_consumer])

@@ -213,12 +213,10 @@ test_closed (void)
   g_assert_cmpuint (producer_stat (producer, "promised"), ==, 0);
 }
 
-/* What is committed ahead is committed by and by. */
 static void
 await_committed (ShmFrameProducer *producer, guint64 slots)
 {
-  while (producer_stat (producer, "committed-slots") < slots)
-    g_usleep (1000); /* nothing tells */
+  producer_await_committed (producer, slots);
   g_assert_cmpuint (producer_stat (producer, "committed-slots"), ==, slots);
 }
 

@@ -430,6 +430,13 @@ producer_await_consumers (ShmFrameProducer *producer, guint n)
   g_signal_handler_disconnect (producer, id);
 }
 
+void
+producer_await_committed (ShmFrameProducer *producer, guint64 slots)
+{
+  while (producer_stat (producer, "committed-slots") < slots)
+    g_usleep (1000); /* nothing tells */
+}
+
 ShmFrameObserver *
 observer_new (const char *pool)
 {

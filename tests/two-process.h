@@ -91,6 +91,8 @@ void producer_await_stat (ShmFrameProducer *producer, const char *key, guint64 l
 GVariant *producer_consumer_stat (ShmFrameProducer *producer, const char *key);
 /* Waits until so many consumers are attached. */
 void producer_await_consumers (ShmFrameProducer *producer, guint n);
+/* Until so many slots are committed: ahead of a consumer they are by and by. */
+void producer_await_committed (ShmFrameProducer *producer, guint64 slots);
 
 ShmFrameObserver *observer_new (const char *pool);
 /* What the producer's control thread had to do before is done once it answers. */

@@ -169,12 +169,24 @@ note_miss (ShmFramePredictor *self, gint64 publish_ns, gint64 number)
     self->misses = 0;
 }
 
+/* The line and the window, anew. */
+static void
+learn (ShmFramePredictor *self, gint64 publish_ns)
+{
+  gint64 distance_ns[SHMFRAME_PREDICTOR_TIMES] = { 0 };
+
+  if (fit (self, distance_ns))
+    choose (self, distance_ns);
+  else
+    forget (self, publish_ns);
+}
+
 /* ---- public ---- */
 
 void
 shmframe_predictor_observe (ShmFramePredictor *self, gint64 publish_ns)
 {
-  gint64 distance_ns[SHMFRAME_PREDICTOR_TIMES] = { 0 }, interval_ns, periods = 1;
+  gint64 interval_ns, periods;
 
   if (self->count == 0 || publish_ns < 0 || publish_ns > TIME_MAX_NS
       || __builtin_sub_overflow (publish_ns, self->time_ns[place (self, 0)], &interval_ns)
@@ -196,12 +208,7 @@ shmframe_predictor_observe (ShmFramePredictor *self, gint64 publish_ns)
     }
   remember (self, publish_ns, periods);
   if (self->next % STRIDE == 0)
-    {
-      if (fit (self, distance_ns))
-        choose (self, distance_ns);
-      else
-        forget (self, publish_ns);
-    }
+    learn (self, publish_ns);
 }
 
 void

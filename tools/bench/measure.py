@@ -10,7 +10,8 @@ PATIENCE = 5  # seconds, for a cell that shall end
 P99_PARTS = 3
 CDF = [percent / 100 for percent in range(100)] + [0.995, 0.999, 1.0]
 MEDIANS = ('fps', 'cpu_producer_ns', 'cpu_consumer_ns', 'cpu_daemon_ns', 'copied_producer', 'copied_consumer',
-           'faults_producer', 'faults_consumer', 'pss_bytes', 'shared_bytes', 'first_frame_ns', 'committed_slots', 'slot_bytes')
+           'faults_producer', 'faults_consumer', 'pss_bytes', 'shared_bytes', 'first_frame_ns',
+           'committed_slots', 'slot_bytes')
 PER_ROUND = ('cpu_producer_ns', 'cpu_consumer_ns', 'faults_producer', 'faults_consumer', 'first_frame_ns',
              'shared_bytes', 'copied_producer', 'copied_consumer')
 SUMS = ('missed', 'torn')
@@ -68,8 +69,9 @@ def merge(way, setting, rounds):
     publish = sorted(ns for one in rounds for ns in one['publish_ns'])
     if not all(one['latency_ns'] for one in rounds):
         return {**cell, 'error': 'no consumer got a frame that was measured'}
-    cell['rounds'] = [{'round': one.get('round', number), 'p50': quantile(one['latency_ns'], 0.5), 'p99': quantile(one['latency_ns'], 0.99),
-                       'fps': one['fps'], 'publish_p50': quantile(one['publish_ns'], 0.5),
+    cell['rounds'] = [{'round': one.get('round', number), 'p50': quantile(one['latency_ns'], 0.5),
+                       'p99': quantile(one['latency_ns'], 0.99), 'fps': one['fps'],
+                       'publish_p50': quantile(one['publish_ns'], 0.5),
                        **{name: one[name] for name in PER_ROUND}} for number, one in enumerate(rounds)]
     if len(rounds) >= P99_PARTS:
         cell['p99_parts'] = [quantile(sorted(ns for one in rounds[part::P99_PARTS] for ns in one['latency_ns']), 0.99)

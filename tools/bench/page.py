@@ -68,7 +68,7 @@ def cell(text, kind=''):
 def targets(results):
     if not results.targets:
         return '<p>None.</p>\n'
-    rows = [[escape(one.target), cell(one.limit or '–', 'exact'), cell(one.measured or '–', 'exact'), cell(one.spread or '–', 'exact'),
+    rows = [[escape(one.target), *(cell(text or '–', 'exact') for text in (one.limit, one.measured, one.spread)),
              f'<td class="exact"><span class="{one.verdict.partition(" ")[0]}">'
              f'{SYMBOLS[one.verdict]} {escape(one.verdict)}</span></td>', cell(one.note)]
             for one in results.targets]

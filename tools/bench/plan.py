@@ -48,7 +48,8 @@ class Part:
     def cost(self):
         """About, in seconds: processes have to start and to warm up too."""
         extra = 0.6 if self.settings[0].fps else 0.3
-        return len(self.settings) * sum(number * (self.seconds[way] + extra) for way, number in self.rounds.items())
+        return len(self.settings) * sum(number * (self.seconds[way] + extra)
+                                        for way, number in self.rounds.items())
 
     def takes_part(self, way, number):
         """Whether a way with fewer rounds than others has one now: its rounds are spread over theirs."""
@@ -79,7 +80,8 @@ def whole(ways):
         part((Setting('touch', '2160p', slots=1, fps=0, touch=True),), bare, 0.5, 5),
         part((Setting('touch', '2160p', slots=4, fps=0, touch=True),), ours, 0.5, 5),
         part((Setting('consumers', consumers=n) for n in CONSUMERS), plain, 0.5, 1, 2),
-        part((Setting('slots', size, slots=n, fps=0) for size in ('1080p', '2160p') for n in SLOTS), bare + ours, 0.3, 2),
+        part((Setting('slots', size, slots=n, fps=0) for size in ('1080p', '2160p') for n in SLOTS),
+             bare + ours, 0.3, 2),
         part((Setting('jitter', jitter_us=us) for us in (0, 1000, 8000)), predicting, 2, 3),
         part((Setting('elements', size) for size in SIZES), elements, 0.9, 8),
         part((Setting('elements', size, fps=0) for size in SIZES), elements, 0.4, 3),

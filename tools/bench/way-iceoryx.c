@@ -168,7 +168,6 @@ remove_residue (const BenchCell *cell)
 }
 
 /* Killed, not ended: it would signal the processes that it knows, whose ids may be others' by now. */
-/* Killed, not ended: it would signal the processes that it knows, whose ids may be others' by now. */
 static void
 finish (const BenchCell *cell, gpointer link)
 {
